@@ -1,0 +1,1 @@
+//! Backend: event-driven execution of spiking networks.

@@ -1,0 +1,1 @@
+//! Backend: ONNX Runtime on CPU and GPU, its library loaded at run time.

@@ -1,0 +1,1 @@
+//! Backend: ONNX through tract, embedded, nothing to install.

@@ -1,0 +1,1 @@
+//! Data sets: MNIST, Fashion-MNIST and CIFAR-10.

@@ -1,0 +1,1 @@
+//! Paper plugin: hebbff.

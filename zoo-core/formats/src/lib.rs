@@ -1,0 +1,1 @@
+//! File formats of the zoo: ONNX, safetensors key maps, the event graph and NIR.

@@ -1,0 +1,1 @@
+//! The host: registry, plugin discovery, fetch and cache, evaluation, results and reports.

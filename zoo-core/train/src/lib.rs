@@ -1,0 +1,1 @@
+//! Glue around the training engine: operations, optimisers, schedules, checkpoints and seeds.
