@@ -1,1 +1,0 @@
-//! Paper plugin: stock-attention.
