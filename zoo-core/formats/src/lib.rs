@@ -1,1 +1,3 @@
 //! File formats of the zoo: ONNX, safetensors key maps, the event graph and NIR.
+
+pub mod event_graph;
