@@ -1,1 +1,6 @@
 //! The host: registry, plugin discovery, fetch and cache, evaluation, results and reports.
+
+pub mod error;
+pub mod registry;
+
+pub use error::{Error, Result};
