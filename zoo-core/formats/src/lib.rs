@@ -1,3 +1,9 @@
 //! File formats of the zoo: ONNX, safetensors key maps, the event graph and NIR.
+//!
+//! The crate turns tensors and topologies into bytes and back. It knows no network, no argument parser, no runtime and
+//! no training engine; what it reads is untrusted, so every declared size is checked against the bytes that are there.
 
-pub mod event_graph;
+mod error;
+pub mod onnx;
+
+pub use error::{Error, Result};

@@ -1,0 +1,28 @@
+//! ONNX: a builder that writes models, and a reader.
+//!
+//! [`Graph`] is the way to write: it checks every node against the operator's signature in the chosen opset, infers
+//! shapes and element types, keeps free axes symbolic, and gives a [`zoo_core::Artifact`]. [`read`] is the way back.
+//!
+//! Operators are known by the table `signatures.txt`, made from the schemas of the `onnx` package; shape rules live in
+//! `ops`, one file a family; the convenience methods for common layers in `layers`.
+
+mod attribute;
+mod dims;
+mod dtype;
+mod finish;
+mod graph;
+mod infer;
+mod layers;
+mod node;
+mod ops;
+pub mod proto;
+mod scalar;
+mod signature;
+mod tensor;
+
+pub use attribute::Attribute;
+pub use dtype::{from_onnx as dtype_from_onnx, to_onnx as dtype_to_onnx};
+pub use graph::{DEFAULT_OPSET, Graph, OPSETS, Value, ValueType};
+pub use layers::{Conv, Pool, ResizeMode};
+pub use node::Node;
+pub use tensor::{from_proto as tensor_from_proto, to_proto as tensor_to_proto};
