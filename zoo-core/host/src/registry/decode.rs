@@ -81,8 +81,7 @@ impl Files<'_> {
 
 /// Names the file in the same folder that a wrong path was probably meant to be.
 fn near_file(path: &Path) -> Option<String> {
-    let names: Vec<String> =
-        std::fs::read_dir(path.parent()?).ok()?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
+    let names: Vec<String> = std::fs::read_dir(path.parent()?).ok()?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
     let wanted = path.file_name()?.to_str()?;
     super::suggest::nearest(wanted, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}` in that folder?"))
 }
@@ -326,8 +325,24 @@ fn claim(mut table: Table<'_>) -> Option<ClaimEntry> {
         published.finish();
         Some(Published { value: value?, unit, source: source?.value })
     });
+    let metric = table.table("metric").and_then(metric_bar);
     table.finish();
-    Some(ClaimEntry { id: id?.value, text: text?.value, published, bar: bar?.value, gating, at })
+    Some(ClaimEntry { id: id?.value, text: text?.value, published, bar: bar?.value, metric, gating, at })
+}
+
+/// The bar of a claim about a metric of an ordinary evaluation, which the host checks without asking the plugin.
+fn metric_bar(table: Table<'_>) -> Option<MetricBar> {
+    let name = table.need_str("name", "a metric of the model, such as \"accuracy\"");
+    let limit = match (table.number("at_least"), table.number("at_most")) {
+        (Some(low), None) => Some(Limit::AtLeast(low)),
+        (None, Some(high)) => Some(Limit::AtMost(high)),
+        _ => {
+            table.missing("at_least", "exactly one of `at_least` and `at_most`, in the metric's unit");
+            None
+        }
+    };
+    table.finish();
+    Some(MetricBar { name: name?.value, limit: limit? })
 }
 
 fn inline(table: &Table<'_>, key: &'static str) -> Option<Config> {
@@ -372,7 +387,8 @@ fn references(top: &Table<'_>, registry: &Registry) {
                 let line = top.problems().locate(&name.span).line;
                 match seen.get(&name.value) {
                     Some(first) => {
-                        let message = format!("duplicate {label} name `{}`: expected a new name, found the one of line {first}", name.value);
+                        let message =
+                            format!("duplicate {label} name `{}`: expected a new name, found the one of line {first}", name.value);
                         top.problems().add(name.span, message, None);
                     }
                     None => {

@@ -252,10 +252,40 @@ pub struct ClaimEntry {
     pub published: Option<Published>,
     /// Our bar.
     pub bar: String,
+    /// The bar in numbers, where it is about a metric of an ordinary evaluation of the whole split.
+    pub metric: Option<MetricBar>,
     /// Whether a missed bar fails the run.
     pub gating: bool,
     /// Where the claim stands.
     pub at: Location,
+}
+
+/// A bar on a metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricBar {
+    /// Name of the metric.
+    pub name: String,
+    /// The limit, in the metric's unit.
+    pub limit: Limit,
+}
+
+impl MetricBar {
+    /// Whether a measured value meets the bar.
+    pub fn holds(&self, measured: f64) -> bool {
+        match self.limit {
+            Limit::AtLeast(low) => measured >= low,
+            Limit::AtMost(high) => measured <= high,
+        }
+    }
+}
+
+/// Which side of a number is good.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// Greater is better.
+    AtLeast(f64),
+    /// Smaller is better.
+    AtMost(f64),
 }
 
 /// A published value.

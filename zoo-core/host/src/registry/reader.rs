@@ -155,6 +155,11 @@ impl<'a> Table<'a> {
         self.optional(key, "a finite number", read).map(|v| v.value)
     }
 
+    /// A finite number, if the key is there.
+    pub(super) fn number(&self, key: &'static str) -> Option<f64> {
+        if self.has(key) { self.need_number(key) } else { None }
+    }
+
     /// A list of strings; absent is empty.
     pub(super) fn strings(&self, key: &'static str) -> Vec<At<String>> {
         self.items(key, "a list of strings")
@@ -196,10 +201,7 @@ impl<'a> Table<'a> {
     /// The tables of a list that was already read, without a word about what does not fit.
     pub(super) fn tables_again(&self, key: &str) -> Vec<Table<'a>> {
         let items: &'a [Spanned<DeValue<'a>>] = self.table.get(key).and_then(|v| v.get_ref().as_array()).map_or(&[], |items| items);
-        items
-            .iter()
-            .filter_map(|item| Some(Table::new(item.get_ref().as_table()?, item.span(), String::new(), self.problems)))
-            .collect()
+        items.iter().filter_map(|item| Some(Table::new(item.get_ref().as_table()?, item.span(), String::new(), self.problems))).collect()
     }
 
     /// A string that was already read.
