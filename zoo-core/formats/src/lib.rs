@@ -5,6 +5,8 @@
 
 pub mod digest;
 mod error;
+pub mod event_graph;
+pub mod event_graph;
 pub mod keymap;
 mod mmap;
 pub mod onnx;
