@@ -6,7 +6,6 @@
 pub mod digest;
 mod error;
 pub mod event_graph;
-pub mod event_graph;
 pub mod keymap;
 mod mmap;
 pub mod onnx;
