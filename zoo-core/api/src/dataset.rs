@@ -143,6 +143,11 @@ impl Batch {
         })
     }
 
+    /// What the tensors are, in order.
+    pub fn features(&self) -> &Arc<[TensorSpec]> {
+        &self.features
+    }
+
     /// All tensors, in the order of the data set's features.
     pub fn fields(&self) -> &[Tensor] {
         &self.fields

@@ -8,11 +8,13 @@
 //! training engine; a test over `cargo tree` keeps it so. Tensors are reference counted, row-major and laid out as
 //! DLPack describes them, so that they cross the plugin boundary without a copy.
 
+pub mod abi;
 pub mod artifact;
 pub mod backend;
 pub mod card;
 pub mod config;
 pub mod dataset;
+pub mod dlpack;
 pub mod error;
 pub mod metric;
 pub mod model;
@@ -39,4 +41,4 @@ pub use trainer::{TrainSink, Trainer};
 pub use weights::{Dialect, Weights};
 
 #[doc(hidden)]
-pub use {inventory, serde_json};
+pub use {inventory, log, serde_json};

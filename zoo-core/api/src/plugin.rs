@@ -13,6 +13,9 @@ pub struct PluginInfo {
     pub name: String,
     /// Version of the plugin's crate.
     pub version: String,
+    /// Registry tables of what the plugin brings itself, as TOML text; empty for in-tree plugins, which `registry.toml` lists.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub registry: String,
 }
 
 /// Everything a plugin offers.
@@ -65,6 +68,7 @@ pub fn linked() -> Vec<Plugin> {
 macro_rules! zoo_plugin {
     (
         name: $name:expr
+        $(, registry: $registry:expr)?
         $(, models: [$($model:expr),* $(,)?])?
         $(, datasets: [$($dataset:expr),* $(,)?])?
         $(, backends: [$($backend:expr),* $(,)?])?
@@ -74,7 +78,11 @@ macro_rules! zoo_plugin {
         /// Builds this crate's plugin.
         pub fn zoo_plugin() -> $crate::Plugin {
             $crate::Plugin {
-                info: $crate::PluginInfo { name: $name.into(), version: env!("CARGO_PKG_VERSION").into() },
+                info: $crate::PluginInfo {
+                    name: $name.into(),
+                    version: env!("CARGO_PKG_VERSION").into(),
+                    registry: concat!($($registry)?).into(),
+                },
                 models: vec![$($(Box::new($model)),*)?],
                 datasets: vec![$($(Box::new($dataset)),*)?],
                 backends: vec![$($(Box::new($backend)),*)?],
@@ -82,5 +90,17 @@ macro_rules! zoo_plugin {
             }
         }
         $crate::inventory::submit! { $crate::plugin::StaticPlugin { make: zoo_plugin } }
+        const _: () = {
+            struct Entry;
+            impl $crate::abi::Entry for Entry {
+                fn plugin() -> $crate::Plugin {
+                    zoo_plugin()
+                }
+            }
+            // The crate's name keeps the symbols of plugins that are linked into one program apart.
+            #[used]
+            #[unsafe(export_name = concat!("zoo_plugin_table__", env!("CARGO_CRATE_NAME")))]
+            static TABLE: $crate::abi::ZooPlugin = $crate::abi::table::<Entry>();
+        };
     };
 }

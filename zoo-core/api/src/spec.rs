@@ -55,11 +55,17 @@ pub struct TensorSpec {
     /// Axes, outermost first.
     pub shape: Vec<Dim>,
     /// Least and greatest value a well-formed tensor holds, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "open_range")]
     pub range: Option<[f64; 2]>,
     /// What it means, with units and the meaning of each channel.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub meaning: String,
+}
+
+/// JSON has no infinity: a bound that is null is none.
+fn open_range<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
+    let range: Option<[Option<f64>; 2]> = Option::deserialize(deserializer)?;
+    Ok(range.map(|[low, high]| [low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)]))
 }
 
 impl TensorSpec {

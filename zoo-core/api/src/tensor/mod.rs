@@ -53,7 +53,7 @@ impl Tensor {
         if Some(bytes.len()) != count.checked_mul(dtype.size()) {
             return Err(Error::shape(format!("{dtype} tensor in {} bytes", bytes.len()), shape, [bytes.len() / dtype.size()]));
         }
-        if !bytes.is_empty() && bytes.as_ptr() as usize % dtype.size() != 0 {
+        if !bytes.is_empty() && !(bytes.as_ptr() as usize).is_multiple_of(dtype.size()) {
             return Err(Error::argument("tensor memory", format!("{} byte alignment", dtype.size()), format!("{:p}", bytes.as_ptr())));
         }
         Ok(Self { dtype, shape, owner, range })
@@ -141,6 +141,12 @@ impl Tensor {
         }
     }
 
+    /// This tensor's memory for writing, if nobody shares it and its owner allows; never copies.
+    pub(crate) fn exclusive_bytes(&mut self) -> Option<&mut [u8]> {
+        let range = self.range.clone();
+        Arc::get_mut(&mut self.owner)?.bytes_mut()?.get_mut(range)
+    }
+
     /// The elements as a vector: moved out where this is the only owner, else copied.
     ///
     /// # Errors
@@ -169,7 +175,7 @@ impl Tensor {
     /// [`Error::Shape`] if the array's size overflows.
     pub fn from_array<T: Element>(array: ArrayD<T>) -> Result<Self> {
         let shape = array.shape().to_vec();
-        let array = array.as_standard_layout().into_owned();
+        let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
         let (data, offset) = array.into_raw_vec_and_offset();
         let start = offset.unwrap_or(0);
         let count = element_count(&shape)?;
