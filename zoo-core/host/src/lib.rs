@@ -1,7 +1,12 @@
 //! The host: registry, plugin discovery, fetch and cache, evaluation, results and reports.
 
 pub mod error;
+pub mod eval;
 pub mod fetch;
+pub mod files;
+pub mod progress;
 pub mod registry;
+pub mod results;
+pub mod zoo;
 
 pub use error::{Error, Result};

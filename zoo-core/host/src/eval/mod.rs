@@ -1,0 +1,10 @@
+//! Evaluation: a model, a backend, a data set; measurements beside what the paper claimed.
+
+mod batches;
+mod bench;
+mod claims;
+mod run;
+
+pub use batches::{LoopOutcome, evaluate_batches, shard_range};
+pub use bench::Bench;
+pub use run::{EvalOptions, evaluate};
