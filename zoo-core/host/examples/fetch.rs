@@ -1,4 +1,4 @@
-//! Fetches data sets of a registry and prints where their files are: `fetch REGISTRY NAME...`.
+//! Fetches data sets of a registry and prints where their files are: `fetch [--progress] REGISTRY NAME...`.
 
 use std::path::Path;
 use zoo_core::{Level, Reporter};
@@ -6,14 +6,21 @@ use zoo_host::Result;
 use zoo_host::fetch::{FetchOptions, Fetcher};
 use zoo_host::registry::Registry;
 
-struct Plain;
+struct Plain {
+    progress: bool,
+}
 
 impl Reporter for Plain {
     fn log(&self, level: Level, target: &str, message: &str) {
         eprintln!("{level:?} {target}: {message}");
     }
 
-    fn progress(&self, _: &str, _: u64, _: Option<u64>, _: &str) {}
+    fn progress(&self, task: &str, done: u64, total: Option<u64>, unit: &str) {
+        if self.progress {
+            let total = total.map_or_else(|| "?".into(), |t| t.to_string());
+            eprintln!("progress {done}/{total} {unit} {task}");
+        }
+    }
 
     fn cancelled(&self) -> bool {
         false
@@ -21,12 +28,13 @@ impl Reporter for Plain {
 }
 
 fn run() -> Result<()> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    let reporter = Plain { progress: args.next_if(|a| a == "--progress").is_some() };
     let registry = args.next().unwrap_or_else(|| "registry.toml".into());
     let registry = Registry::load(Path::new(&registry))?;
     let fetcher = Fetcher::new(FetchOptions::from_env()?)?;
     for name in args {
-        let files = fetcher.dataset(registry.dataset(&name)?, &Plain)?;
+        let files = fetcher.dataset(registry.dataset(&name)?, &reporter)?;
         for (name, path) in &files.0 {
             println!("{name}\t{}", path.display());
         }

@@ -26,7 +26,10 @@ pub(super) fn extract(package: &Package, wanted: &BTreeSet<String>, sink: &mut S
     } else if name.ends_with(".deb") {
         from_deb(&package.path, &package.what, wanted, sink)
     } else {
-        Err(Error::Archive { what: package.what.clone(), why: format!("expected a .whl, .zip, .tgz, .tar.gz or .deb file, found `{name}`") })
+        Err(Error::Archive {
+            what: package.what.clone(),
+            why: format!("expected a .whl, .zip, .tgz, .tar.gz or .deb file, found `{name}`"),
+        })
     }
 }
 
@@ -79,7 +82,8 @@ fn from_tar(stream: &mut dyn Read, what: &str, wanted: &BTreeSet<String>, sink: 
 
 /// Debian packages hold a tar file in one of several compressions; `dpkg-deb` streams it without unpacking anything.
 fn from_deb(path: &Path, what: &str, wanted: &BTreeSet<String>, sink: &mut Sink<'_>) -> Result<()> {
-    let spawned = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let spawned =
+        Command::new("dpkg-deb").arg("--fsys-tarfile").arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = match spawned {
         Ok(child) => child,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

@@ -23,7 +23,12 @@ pub(super) struct Package {
 
 /// Downloads a package. `name` and `version` have the strict forms the registry demands, so neither can be an option.
 pub(super) fn download(
-    client: Client, name: &str, version: &str, sum: Option<Sha256>, scratch: &Path, reporter: &dyn Reporter,
+    client: Client,
+    name: &str,
+    version: &str,
+    sum: Option<Sha256>,
+    scratch: &Path,
+    reporter: &dyn Reporter,
 ) -> Result<Package> {
     fs::create_dir_all(scratch).map_err(written_in(scratch, CACHE))?;
     let folder = tempfile::Builder::new().prefix("package-").tempdir_in(scratch).map_err(written_in(scratch, CACHE))?;
@@ -39,7 +44,17 @@ pub(super) fn download(
         }
         Client::Pip => {
             let mut c = Command::new("python3");
-            c.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet", "-d"]);
+            c.args([
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--disable-pip-version-check",
+                "--no-input",
+                "--quiet",
+                "-d",
+            ]);
             c.arg(&inbox).arg(format!("{name}=={version}"));
             c
         }
@@ -63,7 +78,9 @@ pub(super) fn download(
 fn missing(client: Client) -> Error {
     match client {
         Client::Npm => Error::ClientMissing { program: "npm", install: "install Node.js, which brings it (Debian: `apt-get install npm`)" },
-        Client::Pip => Error::ClientMissing { program: "python3", install: "install Python with pip (Debian: `apt-get install python3-pip`)" },
+        Client::Pip => {
+            Error::ClientMissing { program: "python3", install: "install Python with pip (Debian: `apt-get install python3-pip`)" }
+        }
         Client::Apt => Error::ClientMissing { program: "apt-get", install: "this source needs Debian or a system derived from it" },
     }
 }
@@ -80,8 +97,17 @@ impl Outcome {
         }
         // Words of npm, pip and apt-get for "can't get through".
         const UNREACHED: [&str; 11] = [
-            "enotfound", "econnrefused", "eai_again", "etimedout", "enetunreach", "newconnectionerror", "name resolution",
-            "could not resolve", "unable to connect", "could not connect", "connection refused",
+            "enotfound",
+            "econnrefused",
+            "eai_again",
+            "etimedout",
+            "enetunreach",
+            "newconnectionerror",
+            "name resolution",
+            "could not resolve",
+            "unable to connect",
+            "could not connect",
+            "connection refused",
         ];
         let said = self.said.trim();
         let lower = said.to_ascii_lowercase();
@@ -93,7 +119,11 @@ impl Outcome {
         }
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let command = words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        Err(Error::ClientFailed { command, status: self.status.to_string(), said: if said.is_empty() { "(it said nothing)".into() } else { said.into() } })
+        Err(Error::ClientFailed {
+            command,
+            status: self.status.to_string(),
+            said: if said.is_empty() { "(it said nothing)".into() } else { said.into() },
+        })
     }
 }
 
@@ -136,6 +166,8 @@ fn only_file(folder: &Path, what: &str) -> Result<PathBuf> {
         fs::read_dir(folder).map_err(Error::io(folder))?.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_file()).collect();
     match &files[..] {
         [file] => Ok(file.clone()),
-        other => Err(Error::Archive { what: what.to_owned(), why: format!("expected the client to leave one file, found {}", other.len()) }),
+        other => {
+            Err(Error::Archive { what: what.to_owned(), why: format!("expected the client to leave one file, found {}", other.len()) })
+        }
     }
 }

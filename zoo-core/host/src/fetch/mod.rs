@@ -159,7 +159,9 @@ impl Fetcher {
         loop {
             let fetched = hub.fetch(file, reporter)?;
             let kept = keep(&fetched.path);
-            if let Err(error) = &kept && !error.is_final() {
+            if let Err(error) = &kept
+                && !error.is_final()
+            {
                 hub.discard(file);
                 if fetched.resumed {
                     reporter.log(Level::Warn, "fetch", &format!("the part that an earlier run left was wrong, fetching it whole: {error}"));

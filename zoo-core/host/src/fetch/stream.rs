@@ -150,9 +150,6 @@ mod tests {
         let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
         let error = copy(&mut &b"data"[..], &mut file, path, &expect(b"data"), &Silent).unwrap_err();
         assert!(matches!(error, Error::DiskFull { .. }), "{error}");
-        assert_eq!(
-            error.to_string(),
-            "/dev/full: no space left on the disk; free some, or set ZOO_CACHE to a folder on another disk"
-        );
+        assert_eq!(error.to_string(), "/dev/full: no space left on the disk; free some, or set ZOO_CACHE to a folder on another disk");
     }
 }

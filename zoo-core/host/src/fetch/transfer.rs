@@ -18,7 +18,12 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 /// Downloads what was offered to `blob`, going on from the part that an earlier run left. The lock has the name that
 /// `hf-hub` gives it, so that the two keep out of each other's way.
 pub(super) fn download(
-    prober: &Prober, offer: &Offer, token: Option<&Token>, blob: &Path, what: &str, reporter: &dyn Reporter,
+    prober: &Prober,
+    offer: &Offer,
+    token: Option<&Token>,
+    blob: &Path,
+    what: &str,
+    reporter: &dyn Reporter,
 ) -> Result<()> {
     let _lock = lock(&blob.with_extension("lock"), reporter)?;
     let part = blob.with_extension("part");
@@ -26,7 +31,8 @@ pub(super) fn download(
     let mut done = file.metadata().map_err(Error::io(&part))?.len();
     let range = (done > 0).then(|| format!("bytes={done}-"));
     let mut response = prober.get(&offer.url, range, token, what)?;
-    let goes_on = response.headers().get("content-range").and_then(|r| r.to_str().ok()).is_some_and(|r| r.starts_with(&format!("bytes {done}-")));
+    let goes_on =
+        response.headers().get("content-range").and_then(|r| r.to_str().ok()).is_some_and(|r| r.starts_with(&format!("bytes {done}-")));
     match response.status().as_u16() {
         206 if goes_on => {}
         // The whole file: the server does not serve ranges.

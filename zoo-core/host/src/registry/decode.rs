@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zoo_core::Config;
 
-const NAME: &str = "a name of lower-case letters, digits, `-`, `.` and `_`, such as \"tet/vgg-small\"";
+pub(super) const NAME: &str = "a name of lower-case letters, digits, `-`, `.` and `_`, such as \"tet/vgg-small\"";
 const INNER: &str = "a relative path without `..`, such as \"plugins/papers/tet/config/small.toml\"";
 
 /// Reads a whole registry; `look` also looks for the files it names.
@@ -169,7 +169,12 @@ fn file(mut table: Table<'_>, seen: &mut BTreeMap<String, ()>) -> Option<FileEnt
             None
         }
     });
+    // A sum that is there but wrong is one mistake, not also a missing one.
+    let spoilt = sha256.is_none() && table.has("sha256");
     table.finish();
+    if spoilt {
+        return None;
+    }
     Some(FileEntry { name: name?.value, sha256, bytes: bytes?, path, unpack })
 }
 
