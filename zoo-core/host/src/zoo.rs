@@ -54,9 +54,22 @@ impl FoundModel<'_> {
 }
 
 impl Zoo {
-    /// Joins registry, plugins and cache.
-    pub fn new(registry: Registry, plugins: Vec<Loaded>, fetcher: Fetcher) -> Self {
-        Self { registry, plugins, fetcher }
+    /// Joins registry, plugins and cache. Plugins may bring tables of their own ([`zoo_core::PluginInfo::registry`]).
+    ///
+    /// # Errors
+    /// [`Error::Plugin`] with the mistakes in a plugin's tables, among them names that are taken.
+    pub fn new(mut registry: Registry, plugins: Vec<Loaded>, fetcher: Fetcher) -> Result<Self> {
+        for Loaded { plugin, door } in &plugins {
+            let from = match door {
+                Door::Static => PathBuf::from(&plugin.info.name),
+                Door::Dynamic { path, .. } => path.clone(),
+            };
+            if !plugin.info.registry.is_empty() {
+                let broken = |e: crate::registry::RegistryError| Error::Plugin { plugin: from.display().to_string(), message: e.to_string() };
+                registry = registry.with(&plugin.info.registry, &from).map_err(broken)?;
+            }
+        }
+        Ok(Self { registry, plugins, fetcher })
     }
 
     /// The folder that holds the registry; its paths are relative to it.

@@ -18,8 +18,13 @@ const INNER: &str = "a relative path without `..`, such as \"plugins/papers/tet/
 
 /// Reads a whole registry; `look` also looks for the files it names.
 pub(super) fn registry(text: &str, path: &Path, look: bool) -> Result<Registry, RegistryError> {
+    let empty = Registry { path: path.to_owned(), models: Vec::new(), datasets: Vec::new(), plugins: Vec::new() };
+    extended(empty, text, path, look)
+}
+
+/// Reads the tables of `text` into a registry that may hold others already.
+pub(super) fn extended(mut registry: Registry, text: &str, path: &Path, look: bool) -> Result<Registry, RegistryError> {
     let problems = Problems::new(text);
-    let mut registry = Registry { path: path.to_owned(), models: Vec::new(), datasets: Vec::new(), plugins: Vec::new() };
     let (document, faults) = DeTable::parse_recoverable(text);
     for fault in faults {
         problems.add(fault.span().unwrap_or(0..0), format!("not valid TOML: {}", fault.message()), None);
@@ -38,9 +43,10 @@ pub(super) fn registry(text: &str, path: &Path, look: bool) -> Result<Registry, 
                 top.bad(span, "schema", &format!("expected {SCHEMA}, found {other}"), "use a zoo that reads this schema".to_owned());
             }
         }
-        registry.datasets = top.tables("dataset", "[[dataset]]").into_iter().filter_map(dataset).collect();
-        registry.plugins = top.tables("plugin", "[[plugin]]").into_iter().filter_map(plugin).collect();
-        registry.models = top.tables("model", "[[model]]").into_iter().filter_map(|t| model(t, &files)).collect();
+        known_already(&top, &registry);
+        registry.datasets.extend(top.tables("dataset", "[[dataset]]").into_iter().filter_map(dataset));
+        registry.plugins.extend(top.tables("plugin", "[[plugin]]").into_iter().filter_map(plugin));
+        registry.models.extend(top.tables("model", "[[model]]").into_iter().filter_map(|t| model(t, &files)));
         references(&top, &registry);
         top.finish();
     }
@@ -383,6 +389,25 @@ fn json(value: &DeValue<'_>, span: Range<usize>, problems: &Problems<'_>) -> ser
 }
 
 /// Names must be unique and refer to something. Works on the raw tables, for their places.
+/// Names that the registry has from another file.
+fn known_already(top: &Table<'_>, registry: &Registry) {
+    let taken = |kind: &str, name: &str| match kind {
+        "dataset" => registry.datasets.iter().any(|d| d.name == name),
+        "plugin" => registry.plugins.iter().any(|p| p.name == name),
+        _ => registry.models.iter().any(|m| m.name == name || m.aliases.iter().any(|a| a == name)),
+    };
+    for kind in ["dataset", "plugin", "model"] {
+        for entry in top.tables_again(kind) {
+            for name in entry.str_quietly("name").into_iter().chain(entry.strings_quietly("aliases")) {
+                if taken(kind, &name.value) {
+                    let message = format!("{kind} `{}`: expected a new name, found one that {} has", name.value, registry.path.display());
+                    top.problems().add(name.span, message, None);
+                }
+            }
+        }
+    }
+}
+
 fn references(top: &Table<'_>, registry: &Registry) {
     for (kind, label) in [("dataset", "dataset"), ("plugin", "plugin"), ("model", "model")] {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();

@@ -55,6 +55,15 @@ impl Registry {
         decode::registry(text, path, false)
     }
 
+    /// This registry and the tables of another text, which may name this one's data sets; `path` is where the text comes
+    /// from. Its relative paths start from this registry's folder.
+    ///
+    /// # Errors
+    /// [`RegistryError`] with every mistake in the text, among them names that are taken.
+    pub fn with(self, text: &str, path: &Path) -> Result<Self, RegistryError> {
+        decode::extended(self, text, path, false)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
