@@ -254,3 +254,23 @@ fn offline_names_what_is_missing_and_the_command() {
     assert!(said.contains("missing test.parquet; run `cargo xtask fetch pictures` with the network on"), "{said}");
     assert!(!place.path("home").join(".cache/huggingface").exists());
 }
+
+#[test]
+fn weights_come_from_the_hub_too() {
+    let content = noise(40_000);
+    let (server, place) = (Server::hub(&content), Place::new());
+    let text = format!(
+        "schema = 1\n[[model]]\nname = \"m/x\"\nplugin = \"m\"\nweights = {{ hub = \"own/weights\", revision = \"{REVISION}\", file = \
+         \"runs/s1.safetensors\", bytes = 40000, sha256 = \"{}\" }}\n",
+        sum(&content)
+    );
+    let registry = zoo_host::registry::Registry::parse(&text, "registry.toml".as_ref()).unwrap();
+    let run = registry.models()[0].weights_for(None).unwrap();
+    let path = place.fetcher(&server.url).weights(run, &Silent).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), content);
+    assert!(server.seen().iter().all(|r| r.path == format!("/own/weights/resolve/{REVISION}/runs/s1.safetensors")));
+    let offline = |place: &Place| Fetcher::new(place.options("").offline(true)).unwrap().weights(run, &Silent);
+    assert_eq!(offline(&place).unwrap(), path);
+    let error = offline(&Place::new()).unwrap_err();
+    assert!(matches!(error, Error::Offline { .. }) && error.to_string().contains("missing runs/s1.safetensors"), "{error}");
+}

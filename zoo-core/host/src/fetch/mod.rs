@@ -129,7 +129,14 @@ impl Fetcher {
         let folder = entry.sources.iter().find_map(|s| if let Source::Dir(dir) = s { Some(dir) } else { None });
         let Some(folder) = folder else { return entry.obtain.as_ref().map_or_else(String::new, |how| format!("\nTo get it: {how}")) };
         let place = self.options.data.as_ref().map_or_else(|| PathBuf::from("$ZOO_DATA").join(folder), |data| data.join(folder));
-        let files = entry.files.iter().map(|f| format!("\n  {} ({} bytes)", f.path_in(None), f.bytes)).collect::<String>();
+        let files = entry
+            .files
+            .iter()
+            .map(|f| {
+                let unpacked = if f.unpack.is_some() { "unpacked " } else { "" };
+                format!("\n  {} ({unpacked}{} bytes)", f.path_in(None), f.bytes)
+            })
+            .collect::<String>();
         let how = entry.obtain.as_ref().map_or_else(String::new, |how| format!("\nTo get it: {how}"));
         format!("{how}\nOr put these files into {} (ZOO_DATA moves it):{files}", place.display())
     }
