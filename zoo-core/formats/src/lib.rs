@@ -8,6 +8,7 @@ mod error;
 pub mod event_graph;
 pub mod keymap;
 mod mmap;
+pub mod nir;
 pub mod onnx;
 pub mod safetensors;
 mod sniff;
