@@ -1,0 +1,17 @@
+//! The in-tree plugins, linked in by one dependency. A new plugin costs a line in the manifest and a line here.
+
+use zoo_core::Plugin;
+
+use zoo_backend_events as _;
+use zoo_backend_onnxruntime as _;
+use zoo_backend_tract as _;
+use zoo_brain_energy as _;
+use zoo_data_neuro as _;
+use zoo_data_neuromorphic as _;
+use zoo_data_vision as _;
+use zoo_snn_calibration as _;
+
+/// All in-tree plugins, sorted by name.
+pub fn linked() -> Vec<Plugin> {
+    zoo_core::plugin::linked()
+}

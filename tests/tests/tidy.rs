@@ -1,0 +1,84 @@
+//! The tree is what it says it is: sizes, stubs, licences, machine paths.
+
+use std::path::{Path, PathBuf};
+
+/// A file longer than this needs a line here with its reason.
+const LONGEST: usize = 600;
+const MAY_BE_LONGER: [&str; 0] = [];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_path_buf()
+}
+
+/// Files git tracks, relative to the root.
+fn tracked() -> Vec<PathBuf> {
+    let output = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git runs");
+    let text = String::from_utf8(output.stdout).expect("paths are UTF-8");
+    text.split('\0').filter(|p| !p.is_empty()).map(PathBuf::from).filter(|p| root().join(p).is_file()).collect()
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let rust = tracked().into_iter().filter(|p| p.extension().is_some_and(|e| e == "rs"));
+    rust.map(|p| (p.clone(), std::fs::read_to_string(root().join(p)).expect("a source is UTF-8"))).collect()
+}
+
+#[test]
+fn files_fit_a_screen_or_two_of_thought() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|(p, _)| !p.components().any(|c| c.as_os_str() == "proto"))
+        .filter(|(p, text)| text.lines().count() > LONGEST && !MAY_BE_LONGER.iter().any(|m| Path::new(m) == p))
+        .map(|(p, text)| format!("{} ({})", p.display(), text.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "split these, or give a reason: {long:?}");
+}
+
+#[test]
+fn no_stub_passes_for_done() {
+    // Spelled apart, so that this file does not find itself.
+    let stubs = [concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
+    let found: Vec<_> = sources().into_iter().filter(|(_, text)| stubs.iter().any(|s| text.contains(s))).map(|(p, _)| p).collect();
+    assert!(found.is_empty(), "stubs in {found:?}");
+}
+
+#[test]
+fn unsafe_stays_in_its_rooms() {
+    let rooms = ["abi", "dlpack", "mmap", "simd", "loader"];
+    let words = [concat!("unsa", "fe {"), concat!("unsa", "fe fn"), concat!("unsa", "fe impl")];
+    let stray: Vec<_> = sources()
+        .into_iter()
+        .filter(|(p, text)| {
+            let inside = p.components().any(|c| rooms.iter().any(|r| c.as_os_str().to_string_lossy().trim_end_matches(".rs") == *r));
+            !inside && !p.starts_with("tests") && words.iter().any(|w| text.contains(w))
+        })
+        .map(|(p, _)| p)
+        .collect();
+    assert!(stray.is_empty(), "unsafe outside {rooms:?}: {stray:?}");
+}
+
+#[test]
+fn nothing_names_a_machine_or_a_registry_host() {
+    let words = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("crates", ".io"), concat!("py", "pi.org"), concat!("npmjs", ".com")];
+    let found: Vec<_> = tracked()
+        .into_iter()
+        .filter(|p| !matches!(p.file_name().and_then(|n| n.to_str()), Some("Cargo.lock")))
+        .filter(|p| std::fs::read_to_string(root().join(p)).is_ok_and(|text| words.iter().any(|w| text.contains(w))))
+        .collect();
+    assert!(found.is_empty(), "machine paths or registry hosts in {found:?}");
+}
+
+#[test]
+fn large_files_stay_out() {
+    let large: Vec<_> = tracked().into_iter().filter(|p| root().join(p).metadata().is_ok_and(|m| m.len() > 2 << 20)).collect();
+    assert!(large.is_empty(), "over 2 MiB: {large:?}");
+}
+
+#[test]
+fn every_paper_has_its_room() {
+    let papers = root().join("plugins/papers");
+    for room in std::fs::read_dir(papers).expect("plugins/papers is there").flatten() {
+        for part in ["src/lib.rs", "src/model.rs", "card.md", "config"] {
+            assert!(room.path().join(part).exists(), "{} lacks {part}", room.path().display());
+        }
+    }
+}

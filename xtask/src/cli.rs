@@ -1,0 +1,329 @@
+//! The command line: names, help and nothing else.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The zoo: every paper a plugin, every model ONNX or safetensors, every number measured.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 120)]
+#[command(
+    after_help = "Exit status: 0 all measured and all gating bars hold; 1 a bar fell short; 2 wrong use; 3 something needed is unavailable.\n\
+    stdout carries the result only; logs and progress go to stderr."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Settings of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Settings of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// The registry to use [default: registry.toml of the workspace around the current folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) registry: Option<PathBuf>,
+
+    /// Use only what is in the cache; never the network (also ZOO_OFFLINE=1)
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+
+    /// Print progress as JSON lines on stderr
+    #[arg(long, global = true)]
+    pub(crate) events: bool,
+
+    /// Show more (-v detail, -vv everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// The ONNX Runtime library to load (before ORT_DYLIB_PATH, the folder of `setup onnxruntime`, and the system)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ort_lib: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch and verify weights and data, run models, and set the measurement beside what the paper claimed
+    ///
+    /// Without MODEL it makes the tour: a small model of each plugin on every backend that is ready here.
+    #[command(
+        after_help = "Examples:\n  cargo xtask fetch-and-eval\n  cargo xtask fetch-and-eval snn-calibration/vgg-mini-mnist --backend all\n  \
+        cargo xtask fetch-and-eval snn-calibration/vgg-mini-mnist --claims --json -"
+    )]
+    FetchAndEval(EvalArgs),
+
+    /// List models, data sets, backends or plugins
+    List {
+        /// What to list
+        #[arg(value_enum, default_value_t = Listed::Models)]
+        what: Listed,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Everything known about a model: card, weights, data, claims
+    Info {
+        /// Registered name
+        model: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Fetch and verify the files of models and data sets
+    Fetch {
+        /// Names of models or data sets
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+
+    /// Export a model's graphs
+    Export {
+        /// Registered name
+        model: String,
+        /// Format
+        #[arg(long, value_parser = ["onnx", "nir", "event", "safetensors"])]
+        format: String,
+        /// Folder to write to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// ONNX operator set [default: 17]
+        #[arg(long)]
+        opset: Option<u32>,
+        /// Time steps of a spiking model [default: as configured]
+        #[arg(long, value_name = "T")]
+        steps: Option<u32>,
+        /// One of the model's graphs (see `info`) [default: all]
+        #[arg(long)]
+        graph: Option<String>,
+    },
+
+    /// Check a weight file's names and shapes and write it with the zoo's names
+    Import {
+        /// Registered name of the model
+        model: String,
+        /// A safetensors file
+        file: PathBuf,
+        /// Whose names the file carries
+        #[arg(long, value_enum, default_value_t = Names::Authors)]
+        dialect: Names,
+        /// Where to write [default: MODEL.safetensors in the current folder]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+
+    /// Train a model with the training engine (built on demand)
+    Train {
+        /// Registered name
+        model: String,
+        /// Seed [default: the one in the model's config]
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How much to spend
+        #[arg(long, value_enum, default_value_t = Budget::Quick)]
+        budget: Budget,
+        /// Go on from the last checkpoint
+        #[arg(long)]
+        resume: bool,
+        /// Folder for checkpoint, log and weights [default: target/train/MODEL/seed-N]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+
+    /// Make, check, list and trust plugins
+    Plugin {
+        /// What to do
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+
+    /// Run a command of a model's own plugin, such as `table`, `explain` or `intervene`
+    Run {
+        /// Registered name
+        model: String,
+        /// The plugin's command (see `info`)
+        action: String,
+        /// Its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+        /// Backend it may use
+        #[arg(long, default_value = "tract")]
+        backend: String,
+    },
+
+    /// Join the results of shards exactly
+    Merge {
+        /// JSON files made with --shard
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where to write [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+
+    /// Install what is optional: the ONNX Runtime library, or the peers of the benchmarks
+    Setup {
+        /// What to install
+        #[command(subcommand)]
+        what: SetupCommand,
+    },
+
+    /// Re-make golden values from independent implementations
+    Golden {
+        /// Compare with the checked-in values and change nothing
+        #[arg(long)]
+        check: bool,
+    },
+
+    /// Everything CI runs: format, lints, docs, unit and integration tests
+    Test {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+}
+
+/// Arguments of `fetch-and-eval`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EvalArgs {
+    /// Registered names [default: the tour]
+    pub(crate) models: Vec<String>,
+
+    /// Every registered model
+    #[arg(long, conflicts_with = "models")]
+    pub(crate) all: bool,
+
+    /// Backend, or `all` that the model supports and that are ready [default: tract; the tour takes all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+
+    /// Device: cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub(crate) device: String,
+
+    /// Evaluate only the first N items
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+
+    /// Items a batch
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub(crate) batch: u64,
+
+    /// Seed of everything that draws at random
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+
+    /// Threads a run may use [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+
+    /// Re-measure the paper's bars with their controls, over all trained seeds
+    #[arg(long)]
+    pub(crate) claims: bool,
+
+    /// Write results as JSON (zoo.eval/1); `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// How plugins are loaded
+    #[arg(long, value_enum, default_value_t = DoorArg::Static)]
+    pub(crate) door: DoorArg,
+
+    /// Load this dynamic plugin although registry.toml does not pin it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) trust: Vec<PathBuf>,
+
+    /// Evaluate only part I of N of the split, keeping exact metric states for `merge`
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<String>,
+
+    /// A backend's own setting, such as `events.mode=async_bfs`
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    pub(crate) options: Vec<String>,
+}
+
+/// What `list` lists.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Listed {
+    /// Registered models
+    Models,
+    /// Registered data sets
+    Datasets,
+    /// Backends and whether they are ready
+    Backends,
+    /// Plugins and their doors
+    Plugins,
+}
+
+/// Whose names a weight file carries.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Names {
+    /// The paper's authors' state_dict names
+    Authors,
+    /// The zoo's names
+    Zoo,
+}
+
+/// How much to spend on training.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Budget {
+    /// The scaled reproduction, minutes on two cores
+    Quick,
+    /// The paper's own schedule
+    Full,
+}
+
+/// How plugins are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoorArg {
+    /// Linked into this binary
+    Static,
+    /// Opened as libraries
+    Dynamic,
+}
+
+/// Plugin commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Write a plugin crate outside the workspace
+    New {
+        /// Name in kebab case; also the folder that is made
+        name: String,
+        /// What it offers
+        #[arg(long, value_parser = ["model", "dataset", "backend"])]
+        kind: String,
+    },
+    /// Run the conformance suite on a plugin library
+    Verify {
+        /// The library
+        path: PathBuf,
+    },
+    /// List plugins with door, version, hash and state
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pin a plugin's hash in registry.toml
+    Trust {
+        /// The library
+        path: PathBuf,
+    },
+}
+
+/// What `setup` installs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SetupCommand {
+    /// The ONNX Runtime library, from its PyPI wheel, into the per-user folder
+    Onnxruntime {
+        /// The GPU build (CUDA and TensorRT)
+        #[arg(long)]
+        gpu: bool,
+    },
+    /// A Python environment with the frameworks the benchmarks and golden values compare with
+    Peers,
+}

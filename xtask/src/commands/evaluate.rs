@@ -1,0 +1,130 @@
+//! `fetch-and-eval`.
+
+use super::{compile_options, open_with, write_result};
+use crate::cli::{EvalArgs, Global};
+use crate::exit::{self, WrongUse};
+use anyhow::Result;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use zoo_core::{Availability, Error, Level, Reporter};
+use zoo_host::eval::{EvalOptions, evaluate};
+use zoo_host::registry::ModelEntry;
+use zoo_host::results::{Results, Run, Shard, TableStyle, table};
+use zoo_host::zoo::Zoo;
+
+/// Tag of the models that the tour visits.
+const TOUR: &str = "tour";
+/// The backend that needs nothing installed.
+const EMBEDDED: &str = "tract";
+
+pub(super) fn fetch_and_eval(args: &EvalArgs, global: &Global, reporter: &dyn Reporter) -> Result<ExitCode> {
+    let zoo = open_with(global, args.door, &args.trust, reporter)?;
+    let options = eval_options(args, global)?;
+    let tour = args.models.is_empty() && !args.all;
+    let mut runs = Vec::new();
+    let mut missing = None;
+    for entry in chosen(&zoo, args, reporter)? {
+        let model = zoo.model(&entry.name, reporter)?;
+        for backend in backends(&zoo, entry, args.backend.as_deref(), tour, global.ort_lib.is_some())? {
+            reporter.log(Level::Info, "xtask", &format!("{} on {backend}", entry.name));
+            match evaluate(&zoo, &model, &backend, &options, reporter) {
+                Ok(run) => runs.push(run),
+                // In a sweep over backends one that is not ready is named and does not hide the others' results.
+                Err(error @ Error::Unavailable { .. }) if args.backend.as_deref().is_none_or(|b| b == "all") => {
+                    reporter.log(Level::Warn, "xtask", &format!("{} on {backend}: {error}", entry.name));
+                    missing = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    if let (Some(error), true) = (missing, runs.is_empty()) {
+        return Err(error.into());
+    }
+    let mut results = Results::new(runs);
+    results.command = Some(command_line());
+    show(&results, args)?;
+    let code = if results.gating_bars_hold() { exit::OK } else { exit::BAR };
+    Ok(ExitCode::from(code))
+}
+
+fn chosen<'a>(zoo: &'a Zoo, args: &EvalArgs, reporter: &dyn Reporter) -> Result<Vec<&'a ModelEntry>> {
+    let all = zoo.registry().models().iter();
+    if args.all {
+        return Ok(all.collect());
+    }
+    if args.models.is_empty() {
+        return Ok(all.filter(|entry| entry.tags.iter().any(|tag| tag == TOUR)).collect());
+    }
+    Ok(args.models.iter().map(|name| zoo.registry().model(name, reporter)).collect::<Result<_, _>>()?)
+}
+
+fn backends(zoo: &Zoo, entry: &ModelEntry, asked: Option<&str>, tour: bool, library_given: bool) -> Result<Vec<String>> {
+    let supported = |name: &str| entry.backends.iter().any(|b| b == name);
+    match asked {
+        Some("all") => Ok(entry.backends.clone()),
+        Some(name) => {
+            zoo.backend(name)?;
+            Ok(vec![name.into()])
+        }
+        None if tour => {
+            // What is not installed is for `setup` to bring; the tour shows what runs here and now.
+            let ready = |name: &&String| {
+                (library_given && *name == "onnxruntime")
+                    || zoo.backend(name).is_ok_and(|b| matches!(b.probe(), Availability::Ready { .. }))
+            };
+            Ok(entry.backends.iter().filter(ready).cloned().collect())
+        }
+        None if supported(EMBEDDED) => Ok(vec![EMBEDDED.into()]),
+        None => Ok(entry.backends.iter().take(1).cloned().collect()),
+    }
+}
+
+fn eval_options(args: &EvalArgs, global: &Global) -> Result<EvalOptions> {
+    Ok(EvalOptions {
+        device: args.device.parse()?,
+        limit: args.limit,
+        batch: usize::try_from(args.batch)?,
+        seed: args.seed,
+        compile: compile_options(global, args.threads, &args.options)?,
+        claims: args.claims,
+        shard: args.shard.as_deref().map(shard).transpose()?,
+    })
+}
+
+fn shard(text: &str) -> Result<Shard, WrongUse> {
+    let wrong = || WrongUse(format!("--shard {text}: expected I/N with 1 <= I <= N, such as 2/4"));
+    let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+    let (index, of) = (index.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
+    if index == 0 || index > of { Err(wrong()) } else { Ok(Shard { index, of }) }
+}
+
+fn show(results: &Results, args: &EvalArgs) -> Result<()> {
+    let to_stdout = args.json.as_deref().is_some_and(|path| path == std::path::Path::new("-"));
+    if let Some(path) = &args.json {
+        let text = if to_stdout { serde_json::to_string(results)? } else { serde_json::to_string_pretty(results)? };
+        write_result(path, &format!("{text}\n"))?;
+    }
+    if !to_stdout {
+        let style = TableStyle { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
+        print!("{}", table(results, style));
+        print!("{}", timings(&results.runs));
+    }
+    Ok(())
+}
+
+/// A line a run: speed, and spikes where they were counted.
+fn timings(runs: &[Run]) -> String {
+    let line = |run: &Run| {
+        let speed = run.timing.items_per_s.map_or(String::new(), |rate| format!(", {rate:.0} items/s"));
+        let latency = run.timing.latency_ms.map_or(String::new(), |l| format!(", batch p50 {:.2} ms p95 {:.2} ms", l.p50, l.p95));
+        let spikes = run.spikes.map_or(String::new(), |s| format!(", {:.0} spikes and {:.0} SynOps an item", s.spikes_per_item, s.synops));
+        format!("{} on {}: {:.1} s{speed}{latency}{spikes}\n", run.model, run.backend, run.timing.eval_s)
+    };
+    runs.iter().map(line).collect()
+}
+
+fn command_line() -> String {
+    let words = std::env::args().skip(1).map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    std::iter::once("cargo xtask".to_string()).chain(words).collect::<Vec<_>>().join(" ")
+}

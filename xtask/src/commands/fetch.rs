@@ -1,0 +1,17 @@
+//! `fetch`.
+
+use anyhow::Result;
+use zoo_core::{Level, Reporter};
+use zoo_host::zoo::Zoo;
+
+pub(super) fn fetch(zoo: &Zoo, names: &[String], reporter: &dyn Reporter) -> Result<()> {
+    for name in names {
+        if let Ok(dataset) = zoo.registry().dataset(name) {
+            zoo.fetch_dataset(dataset, reporter)?;
+        } else {
+            zoo.fetch_model(zoo.registry().model(name, reporter)?, reporter)?;
+        }
+        reporter.log(Level::Info, "xtask", &format!("{name}: fetched and verified"));
+    }
+    Ok(())
+}
