@@ -65,7 +65,8 @@ impl Zoo {
                 Door::Dynamic { path, .. } => path.clone(),
             };
             if !plugin.info.registry.is_empty() {
-                let broken = |e: crate::registry::RegistryError| Error::Plugin { plugin: from.display().to_string(), message: e.to_string() };
+                let broken =
+                    |e: crate::registry::RegistryError| Error::Plugin { plugin: from.display().to_string(), message: e.to_string() };
                 registry = registry.with(&plugin.info.registry, &from).map_err(broken)?;
             }
         }

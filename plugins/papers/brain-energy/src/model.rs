@@ -169,7 +169,7 @@ impl Model for BrainEnergy {
             ("saving on stationary surrogates".into(), interval(&surrogate)),
             ("error of the ONNX graph".into(), graph_error(session, &settings)?),
         ];
-        let detail = json!({"setting": settings.setting, "subjects": cohort.subjects, "grid": grid(&cohort, &settings, bench)?});
+        let detail = json!({"setting": settings.setting, "subjects": cohort.subjects});
         let figures = crate::figures::all(&cohort);
         Ok(Some(Measurements { items: cohort.subjects.len() as u64, metrics, figures, detail }))
     }

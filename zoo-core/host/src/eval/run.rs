@@ -6,7 +6,7 @@ use crate::zoo::{Door, FoundModel, Zoo};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Instant;
-use zoo_core::{Artifact, Availability, Backend, Device, Error, ExportRequest, Options, Reporter, Result, Session, SessionStats};
+use zoo_core::{Artifact, Backend, Device, Error, ExportRequest, Options, Reporter, Result, Session, SessionStats};
 
 /// How to evaluate.
 #[derive(Clone, Debug)]
@@ -37,11 +37,10 @@ impl Default for EvalOptions {
 ///
 /// # Errors
 /// [`Error::NotOffered`] if the model has no artifact the backend accepts, [`Error::Unavailable`] if the backend is not
-/// ready; else whatever fetching, exporting, compiling and running find.
+/// ready here; else whatever fetching, exporting, compiling and running find.
 pub fn evaluate(zoo: &Zoo, model: &FoundModel<'_>, backend: &str, options: &EvalOptions, reporter: &dyn Reporter) -> Result<Run> {
     let name = model.entry.name.as_str();
     let backend = zoo.backend(backend)?;
-    ready(backend)?;
 
     let fetching = Instant::now();
     let (weights, weights_sha256) = zoo.weights(model, None, reporter)?;
@@ -143,13 +142,6 @@ fn default_loop(
         },
         detail: None,
     })
-}
-
-fn ready(backend: &dyn Backend) -> Result<()> {
-    match backend.probe() {
-        Availability::Ready { .. } => Ok(()),
-        Availability::Unavailable { why, mend } => Err(Error::Unavailable { what: format!("backend {}", backend.name()), why, mend }),
-    }
 }
 
 /// Exports the first of the model's formats that the backend accepts.

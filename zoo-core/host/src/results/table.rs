@@ -65,7 +65,13 @@ fn rows(run: &Run) -> Vec<[String; 7]> {
         let interval = e.ci95.map_or(String::new(), |[low, high]| format!(" [{}, {}]", number(low), number(high)));
         with([name.clone(), format!("{} {}{interval}", number(e.value), e.unit), "-".into(), "-".into()])
     };
-    run.metrics.iter().map(of_metric).chain(run.claims.iter().map(|claim| with(of_claim(claim)))).collect()
+    let (shown, silent): (Vec<_>, Vec<_>) = run.claims.iter().partition(|claim| claim.measured.is_some() || claim.published.is_some());
+    let mut rows: Vec<_> = run.metrics.iter().map(of_metric).chain(shown.into_iter().map(|claim| with(of_claim(claim)))).collect();
+    if !silent.is_empty() {
+        let bars = format!("{} more {}", silent.len(), if silent.len() == 1 { "bar" } else { "bars" });
+        rows.push(with([bars, "not measured".into(), "-".into(), "measured with --claims".into()]));
+    }
+    rows
 }
 
 fn of_claim(claim: &Claim) -> [String; 4] {
@@ -101,6 +107,17 @@ mod tests {
         for (value, text) in [(98.730_1, "98.73"), (0.0, "0"), (-0.001_234_56, "-0.001235"), (12_345.6, "12346"), (100.0, "100")] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn bars_that_were_not_measured_take_one_line() {
+        let mut run = run("m", 3);
+        let claim =
+            |id: &str| Claim { id: id.into(), published: None, bar: "x".into(), measured: None, holds: None, gating: true, detail: None };
+        run.claims = vec![claim("a"), claim("b")];
+        let text = table(&Results::new(vec![run]), TableStyle::default());
+        assert_eq!(text.lines().count(), 4);
+        assert!(text.contains("2 more bars"), "{text}");
     }
 
     #[test]
