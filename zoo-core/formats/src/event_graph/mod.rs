@@ -5,11 +5,11 @@
 //! that is what NIR leaves open. Tensors keep PyTorch's layouts (`[C_out, C_in, K_y, K_x]`, `[N_out, N_in]`).
 //!
 //! # Meaning of one step
-//! A node that is not a neuron passes the current of the same step on (`delay` excepted). A neuron or readout sums all
-//! that reaches it through `add` and `flatten` into one current, in this order: the biases, operand by operand, then
+//! A node that is not a neuron passes the current of the same step on (`delay` excepted). A neuron, integrator or
+//! readout sums all that reaches it through `add` into one current, in this order: the biases, operand by operand, then
 //! the products, operand by operand; within a convolution or linear layer by ascending input position (y, then x, then
-//! channel). Executors that promise bit-equality for arbitrary `f32` weights follow that order without fused
-//! multiply-add.
+//! channel; a flattened image keeps its positions). Executors that promise bit-equality for arbitrary `f32` weights
+//! follow that order, without fused multiply-add.
 //!
 //! ```
 //! use zoo_formats::event_graph::{EventGraph, Neuron, ReadoutRule, Source};

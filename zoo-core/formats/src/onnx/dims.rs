@@ -4,6 +4,31 @@ use super::infer::Context;
 use crate::error::Result;
 use zoo_core::Dim;
 
+/// An element of a small integer tensor that is followed from node to node, so that computed shapes are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    Number(i64),
+    /// The length of a free axis.
+    Free(String),
+}
+
+impl Element {
+    pub(super) fn of(dim: &Dim) -> Self {
+        match dim {
+            Dim::Fixed(n) => i64::try_from(*n).map_or(Self::Free(n.to_string()), Self::Number),
+            Dim::Free(name) => Self::Free(name.clone()),
+        }
+    }
+
+    /// The element as a length; `None` if it is negative.
+    pub(super) fn dim(&self) -> Option<Dim> {
+        match self {
+            Self::Number(n) => usize::try_from(*n).ok().map(Dim::Fixed),
+            Self::Free(name) => Some(Dim::Free(name.clone())),
+        }
+    }
+}
+
 /// A product of lengths: the fixed part and the free names, sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Product {

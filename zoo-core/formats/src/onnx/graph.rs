@@ -1,6 +1,7 @@
 //! Building a graph: values, initializers, nodes with inferred shapes and types.
 
 use super::attribute::Attribute;
+use super::dims::Element;
 use super::infer::{self, Fresh};
 use super::node::Node;
 use crate::error::{Error, Result};
@@ -43,7 +44,7 @@ pub(super) struct Entry {
     pub(super) ty: ValueType,
     pub(super) origin: Origin,
     /// The elements of a small integer tensor of at most one axis, where they follow from shapes and constants.
-    pub(super) known: Option<Vec<Dim>>,
+    pub(super) known: Option<Vec<Element>>,
 }
 
 /// A node with its place in the graph.

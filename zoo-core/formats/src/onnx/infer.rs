@@ -1,6 +1,7 @@
 //! Checks a node against its operator's signature and infers shapes and types.
 
 use super::attribute::Attribute;
+use super::dims::Element;
 use super::graph::{Entry, Origin, ValueType};
 use super::node::Node;
 use super::ops;
@@ -46,7 +47,7 @@ impl Fresh {
 #[derive(Clone, Debug)]
 pub(super) struct Output {
     pub(super) ty: ValueType,
-    pub(super) known: Option<Vec<Dim>>,
+    pub(super) known: Option<Vec<Element>>,
 }
 
 /// What an operator's rule says about its outputs.
@@ -56,7 +57,7 @@ pub(super) struct Inferred {
     /// Element type of the first output, where the signature leaves it open.
     pub(super) dtype: Option<DType>,
     /// Elements of the first output, where they follow from shapes and constants.
-    pub(super) known: Option<Vec<Dim>>,
+    pub(super) known: Option<Vec<Element>>,
 }
 
 impl From<Vec<Dim>> for Inferred {
@@ -132,12 +133,29 @@ impl<'a> Context<'a> {
     }
 
     /// The elements of a small integer input, as far as they follow from shapes and constants.
-    pub(super) fn known(&self, input: usize) -> Option<&'a [Dim]> {
+    pub(super) fn known(&self, input: usize) -> Option<&'a [Element]> {
         self.inputs.get(input).copied().flatten()?.known.as_deref()
+    }
+
+    /// The same for handing on.
+    pub(super) fn known_copy(&self, input: usize) -> Option<Vec<Element>> {
+        self.known(input).map(<[Element]>::to_vec)
+    }
+
+    /// The same as lengths, if none is negative.
+    pub(super) fn known_dims(&self, input: usize) -> Option<Vec<Dim>> {
+        self.known(input)?.iter().map(Element::dim).collect()
     }
 
     /// The elements of a constant integer input.
     pub(super) fn constant_ints(&self, input: usize) -> Option<Vec<i64>> {
+        if let Some(known) = self.known(input) {
+            let number = |element: &Element| match element {
+                Element::Number(n) => Some(*n),
+                Element::Free(_) => None,
+            };
+            return known.iter().map(number).collect();
+        }
         let tensor = self.tensor(input)?;
         match tensor.dtype() {
             DType::I64 => tensor.as_slice::<i64>().ok().map(<[i64]>::to_vec),
@@ -230,12 +248,11 @@ pub(super) fn run(opset: u32, node_name: &str, node: &Node, inputs: &[Option<&En
 const KNOWN_ELEMENTS: usize = 64;
 
 /// The elements of a small integer tensor, for following shapes.
-pub(super) fn known_elements(tensor: &Tensor) -> Option<Vec<Dim>> {
+pub(super) fn known_elements(tensor: &Tensor) -> Option<Vec<Element>> {
     if tensor.shape().len() > 1 || tensor.len() > KNOWN_ELEMENTS {
         return None;
     }
-    // A negative number is no length; rules that take one look at the constant itself.
-    tensor.as_slice::<i64>().ok()?.iter().map(|&v| usize::try_from(v).ok().map(Dim::Fixed)).collect()
+    Some(tensor.as_slice::<i64>().ok()?.iter().map(|&v| Element::Number(v)).collect())
 }
 
 fn nearest(op: &str) -> String {

@@ -9,14 +9,18 @@
 mod attribute;
 mod dims;
 mod dtype;
+mod external;
 mod finish;
 mod graph;
 mod infer;
 mod layers;
+mod model;
 mod node;
 mod ops;
 pub mod proto;
+mod read;
 mod scalar;
+mod scan;
 mod signature;
 mod tensor;
 
@@ -24,5 +28,8 @@ pub use attribute::Attribute;
 pub use dtype::{from_onnx as dtype_from_onnx, to_onnx as dtype_to_onnx};
 pub use graph::{DEFAULT_OPSET, Graph, OPSETS, Value, ValueType};
 pub use layers::{Conv, Pool, ResizeMode};
+pub use model::Model;
 pub use node::Node;
+pub use read::{read, read_artifact, read_file, read_within};
+pub use scan::Limits;
 pub use tensor::{from_proto as tensor_from_proto, to_proto as tensor_to_proto};

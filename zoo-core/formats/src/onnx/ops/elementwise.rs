@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::onnx::Attribute;
-use crate::onnx::dims::{broadcast_inputs, unify};
+use crate::onnx::dims::{Element, broadcast_inputs, unify};
 use crate::onnx::dtype;
 use crate::onnx::infer::{Context, Inferred, Rule};
 use zoo_core::Dim;
@@ -58,7 +58,7 @@ fn same(context: &mut Context<'_>) -> Result<Inferred> {
 }
 
 fn identity(context: &mut Context<'_>) -> Result<Inferred> {
-    Ok(Inferred { known: context.known(0).map(<[Dim]>::to_vec), ..same(context)? })
+    Ok(Inferred { known: context.known_copy(0), ..same(context)? })
 }
 
 fn broadcasting(context: &mut Context<'_>) -> Result<Inferred> {
@@ -79,14 +79,15 @@ fn arithmetic(context: &mut Context<'_>) -> Result<Inferred> {
     Ok(Inferred { known, ..shape.into() })
 }
 
-fn arithmetic_of(op: &str, a: &Dim, b: &Dim) -> Option<Dim> {
+fn arithmetic_of(op: &str, a: &Element, b: &Element) -> Option<Element> {
+    use Element::Number;
     match (op, a, b) {
-        ("Add", Dim::Fixed(a), Dim::Fixed(b)) => a.checked_add(*b).map(Dim::Fixed),
-        ("Sub", Dim::Fixed(a), Dim::Fixed(b)) => a.checked_sub(*b).map(Dim::Fixed),
-        ("Mul", Dim::Fixed(a), Dim::Fixed(b)) => a.checked_mul(*b).map(Dim::Fixed),
-        ("Div", Dim::Fixed(a), Dim::Fixed(b)) => a.checked_div(*b).map(Dim::Fixed),
-        ("Mul", other, Dim::Fixed(1)) | ("Mul", Dim::Fixed(1), other) | ("Div", other, Dim::Fixed(1)) => Some(other.clone()),
-        ("Add" | "Sub", other, Dim::Fixed(0)) | ("Add", Dim::Fixed(0), other) => Some(other.clone()),
+        ("Add", Number(a), Number(b)) => a.checked_add(*b).map(Number),
+        ("Sub", Number(a), Number(b)) => a.checked_sub(*b).map(Number),
+        ("Mul", Number(a), Number(b)) => a.checked_mul(*b).map(Number),
+        ("Div", Number(a), Number(b)) => a.checked_div(*b).map(Number),
+        ("Mul", other, Number(1)) | ("Mul", Number(1), other) | ("Div", other, Number(1)) => Some(other.clone()),
+        ("Add" | "Sub", other, Number(0)) | ("Add", Number(0), other) => Some(other.clone()),
         _ => None,
     }
 }
@@ -117,7 +118,7 @@ fn cast(context: &mut Context<'_>) -> Result<Inferred> {
     let to = context.int("to", 0);
     let dtype = i32::try_from(to).ok().and_then(dtype::from_onnx);
     let dtype = dtype.ok_or_else(|| context.error(format!("attribute `to`: expected the number of an element type, found {to}")))?;
-    let known = context.known(0).filter(|_| matches!(dtype, zoo_core::DType::I64 | zoo_core::DType::I32)).map(<[Dim]>::to_vec);
+    let known = context.known_copy(0).filter(|_| matches!(dtype, zoo_core::DType::I64 | zoo_core::DType::I32));
     Ok(Inferred { dtype: Some(dtype), known, ..same(context)? })
 }
 

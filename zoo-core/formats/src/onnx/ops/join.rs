@@ -1,7 +1,7 @@
 //! Joining and splitting along an axis, and repeating.
 
 use crate::error::Result;
-use crate::onnx::dims::unify;
+use crate::onnx::dims::{Element, unify};
 use crate::onnx::infer::{Context, Inferred, Rule};
 use zoo_core::Dim;
 
@@ -29,7 +29,7 @@ fn concat(context: &mut Context<'_>) -> Result<Inferred> {
         (0, [only]) => only.clone(),
         _ => context.fresh(),
     };
-    let pieces: Option<Vec<&[Dim]>> = (0..context.input_count()).map(|i| context.known(i)).collect();
+    let pieces: Option<Vec<&[Element]>> = (0..context.input_count()).map(|i| context.known(i)).collect();
     let known = pieces.filter(|_| shape.len() == 1).map(|pieces| pieces.concat());
     Ok(Inferred { known, ..shape.into() })
 }
@@ -62,7 +62,7 @@ fn sizes(context: &mut Context<'_>, whole: &Dim, count: usize) -> Result<Vec<Dim
     if given[0].fixed().is_some_and(|given| given != count) {
         return Err(context.error(format!("input `split`: expected {count} lengths, found {}", given[0])));
     }
-    let Some(lengths) = context.known(1) else {
+    let Some(lengths) = context.known_dims(1) else {
         return Ok((0..count).map(|_| context.fresh()).collect());
     };
     let total = lengths.iter().map(Dim::fixed).try_fold(0usize, |total, n| total.checked_add(n?));
@@ -71,7 +71,7 @@ fn sizes(context: &mut Context<'_>, whole: &Dim, count: usize) -> Result<Vec<Dim
     {
         return Err(context.error(format!("input `split`: expected lengths that add up to {whole}, found {total}")));
     }
-    Ok(lengths.to_vec())
+    Ok(lengths)
 }
 
 fn equal_parts(context: &mut Context<'_>, whole: &Dim, count: usize) -> Result<Vec<Dim>> {
@@ -98,7 +98,7 @@ fn tile(context: &mut Context<'_>) -> Result<Inferred> {
     if repeats[0].fixed().is_some_and(|n| n != shape.len()) {
         return Err(context.error(format!("input `repeats`: expected {} numbers, found {}", shape.len(), repeats[0])));
     }
-    let known = context.known(1).map(<[Dim]>::to_vec);
+    let known = context.known_dims(1);
     let tiled = shape
         .iter()
         .enumerate()

@@ -2,7 +2,7 @@
 
 use super::source::shape_input;
 use crate::error::Result;
-use crate::onnx::dims::{Product, broadcast, merged};
+use crate::onnx::dims::{Element, Product, broadcast, merged};
 use crate::onnx::infer::{Context, Inferred, Rule};
 use zoo_core::Dim;
 
@@ -37,29 +37,26 @@ fn flatten(context: &mut Context<'_>) -> Result<Inferred> {
 fn reshape(context: &mut Context<'_>) -> Result<Inferred> {
     let input = context.shape(0)?;
     let keep_zero = context.int("allowzero", 0) != 0;
-    let Some(target) = context.constant_ints(1) else {
+    context.shape_of_rank(1, 1)?;
+    let Some(target) = context.known_copy(1) else {
         let shape = shape_input(context, 1)?;
-        // A computed element of 0 would copy a length, so that only lengths that are surely positive are trusted.
-        let shape: Vec<_> = shape.into_iter().map(|d| if d == Dim::Fixed(0) && !keep_zero { context.fresh() } else { d }).collect();
         return Ok(Inferred { known: known_if_flat(context, &shape), ..shape.into() });
     };
-    context.shape_of_rank(1, 1)?;
     let mut shape = Vec::with_capacity(target.len());
     let mut open = None;
-    for (axis, &length) in target.iter().enumerate() {
+    for (axis, length) in target.iter().enumerate() {
         shape.push(match length {
-            -1 if open.is_none() => {
+            Element::Number(-1) if open.is_none() => {
                 open = Some(axis);
                 Dim::Fixed(1)
             }
-            0 if !keep_zero => input
+            Element::Number(0) if !keep_zero => input
                 .get(axis)
                 .cloned()
                 .ok_or_else(|| context.error(format!("element {axis} of the shape copies an axis that is not there")))?,
-            length => Dim::Fixed(
-                usize::try_from(length)
-                    .map_err(|_| context.error(format!("expected lengths of at least 0 and at most one -1, found {target:?}")))?,
-            ),
+            length => {
+                length.dim().ok_or_else(|| context.error(format!("expected lengths of at least 0 and at most one -1, found {target:?}")))?
+            }
         });
     }
     let (have, want) = (Product::of(input), Product::of(&shape));
@@ -78,8 +75,8 @@ fn reshape(context: &mut Context<'_>) -> Result<Inferred> {
     Ok(Inferred { known: known_if_flat(context, &shape), ..shape.into() })
 }
 
-fn known_if_flat(context: &Context<'_>, shape: &[Dim]) -> Option<Vec<Dim>> {
-    context.known(0).filter(|_| shape.len() <= 1).map(<[Dim]>::to_vec)
+fn known_if_flat(context: &Context<'_>, shape: &[Dim]) -> Option<Vec<Element>> {
+    context.known_copy(0).filter(|_| shape.len() <= 1)
 }
 
 fn transpose(context: &mut Context<'_>) -> Result<Inferred> {
@@ -109,7 +106,7 @@ fn squeeze(context: &mut Context<'_>) -> Result<Inferred> {
         return Err(context.error(format!("axis {axis}: expected length 1, found {}", shape[axis])));
     }
     let squeezed: Vec<_> = (0..shape.len()).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis].clone()).collect();
-    Ok(Inferred { known: context.known(0).map(<[Dim]>::to_vec), ..squeezed.into() })
+    Ok(Inferred { known: context.known_copy(0), ..squeezed.into() })
 }
 
 fn unsqueeze(context: &mut Context<'_>) -> Result<Inferred> {
@@ -120,5 +117,5 @@ fn unsqueeze(context: &mut Context<'_>) -> Result<Inferred> {
     let mut rest = shape.iter();
     let grown: Vec<_> =
         (0..rank).filter_map(|axis| if axes.contains(&axis) { Some(Dim::Fixed(1)) } else { rest.next().cloned() }).collect();
-    Ok(Inferred { known: context.known(0).map(<[Dim]>::to_vec), ..grown.into() })
+    Ok(Inferred { known: context.known_copy(0), ..grown.into() })
 }

@@ -45,9 +45,9 @@ fn resize(context: &mut Context<'_>) -> Result<Inferred> {
     }
     let mut resized = shape.to_vec();
     let scales = if scaled { context.tensor(2).map(zoo_core::Tensor::to_f32) } else { None };
-    let sizes = if scaled { None } else { context.known(3) };
+    let sizes = if scaled { None } else { context.known_dims(3) };
     for (i, &axis) in axes.iter().enumerate() {
-        resized[axis] = match (sizes, &scales) {
+        resized[axis] = match (&sizes, &scales) {
             (Some(sizes), _) => sizes[i].clone(),
             (None, Some(scales)) => scaled_length(context, &shape[axis], scales[i])?,
             (None, None) => context.fresh(),

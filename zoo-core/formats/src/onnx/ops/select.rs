@@ -133,7 +133,7 @@ fn top_k(context: &mut Context<'_>) -> Result<Inferred> {
     if count[0].fixed().is_some_and(|n| n != 1) {
         return Err(context.error("input `K`: expected one number"));
     }
-    let k = context.known(1).and_then(|k| k.first().cloned()).unwrap_or_else(|| context.fresh());
+    let k = context.known_dims(1).and_then(|k| k.first().cloned()).unwrap_or_else(|| context.fresh());
     if let (Some(k), Some(length)) = (k.fixed(), shape[axis].fixed())
         && k > length
     {

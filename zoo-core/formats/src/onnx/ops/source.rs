@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::onnx::attribute::Attribute;
+use crate::onnx::dims::Element;
 use crate::onnx::infer::{Context, Inferred, Rule, known_elements};
 use zoo_core::{DType, Dim, Tensor};
 
@@ -43,7 +44,8 @@ fn constant_of_shape(context: &mut Context<'_>) -> Result<Inferred> {
 pub(super) fn shape_input(context: &mut Context<'_>, input: usize) -> Result<Vec<Dim>> {
     let axes = context.shape_of_rank(input, 1)?;
     if let Some(known) = context.known(input) {
-        return Ok(known.to_vec());
+        let dims: Option<Vec<_>> = known.iter().map(Element::dim).collect();
+        return dims.ok_or_else(|| context.error(format!("input {input}: expected lengths of at least 0")));
     }
     const MOST_AXES: usize = 64;
     match axes[0].fixed() {
@@ -86,6 +88,6 @@ fn shape(context: &mut Context<'_>) -> Result<Inferred> {
     let rank = dims.len() as i64;
     let bound = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
     let (start, end) = (bound(context.int("start", 0)), bound(context.int("end", rank)));
-    let known = dims[start..end.max(start)].to_vec();
-    Ok(Inferred { known: Some(known.clone()), ..vec![Dim::Fixed(known.len())].into() })
+    let known: Vec<_> = dims[start..end.max(start)].iter().map(Element::of).collect();
+    Ok(Inferred { shapes: vec![vec![Dim::Fixed(known.len())]], known: Some(known), ..Inferred::default() })
 }
