@@ -134,7 +134,7 @@ fn columns_mut(steps: usize, data: &mut [f32]) -> Vec<Vec<&mut [f32]>> {
 }
 
 fn check_steps(steps: usize, len: usize) -> Result<()> {
-    if steps == 0 || len % steps != 0 {
+    if steps == 0 || !len.is_multiple_of(steps) {
         return Err(Error::argument("time steps", format!("a divisor of {len} elements"), steps));
     }
     elements("neuron input", &[len]).map(drop)

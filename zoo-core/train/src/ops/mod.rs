@@ -9,12 +9,14 @@
 mod batch_norm;
 mod conv;
 mod host;
+mod loss;
 mod neuron;
 mod pool;
 
 pub use crate::kernels::{Conv2dOptions, Lif, MultiSpikeIf, Pool2dOptions};
 pub use batch_norm::{BatchMoments, batch_norm, batch_norm_fixed};
 pub use conv::{conv2d, linear};
+pub use loss::{count_correct, cross_entropy, mean_squared_error};
 pub use neuron::{lif, multi_spike_if};
 pub use pool::{avg_pool2d, max_pool2d};
 

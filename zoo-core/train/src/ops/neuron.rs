@@ -107,7 +107,7 @@ impl<N: Neuron> HostKernel for ManySteps<N> {
 fn many_steps<const D: usize, N: Neuron>(x: Tensor<D>, steps: usize, neuron: N) -> Result<Tensor<D>> {
     expect_f32("neuron input", &x)?;
     let rows = x.dims()[0];
-    if steps == 0 || rows % steps != 0 {
+    if steps == 0 || !rows.is_multiple_of(steps) {
         return Err(Error::argument("time steps of a spiking layer", format!("a divisor of the first axis, {rows}"), steps));
     }
     // An empty pass checks the parameters.

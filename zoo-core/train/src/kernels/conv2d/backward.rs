@@ -44,6 +44,12 @@ impl Conv2d {
             input_grad.into_iter().chain(weight_grad).for_each(|grad| grad.fill(0.0));
             return Ok(());
         }
+        let direct = self.is_direct();
+        if let (true, Some(transposed)) = (direct, self.transposed()) {
+            if let Some(grad) = input_grad.take() {
+                transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
+            }
+        }
         if input_grad.is_none() && weight_grad.is_none() {
             return Ok(());
         }
@@ -51,7 +57,13 @@ impl Conv2d {
         let per_task = self.images_per_task();
         let count = self.n.div_ceil(per_task);
         let weight_len = if weight_grad.is_some() { self.weight_len() } else { 0 };
-        let column = if self.is_depthwise() || self.is_pointwise() { 0 } else { self.depth() * self.tile_rows() * self.ow };
+        let column = if direct {
+            self.direct_scratch()
+        } else if self.is_depthwise() || self.is_pointwise() {
+            0
+        } else {
+            self.depth() * self.tile_rows() * self.ow
+        };
         let scratch = scratch.take(count * (weight_len + column));
         let (partial, mut columns) = scratch.split_at_mut(count * weight_len);
         partial.fill(0.0);
@@ -70,7 +82,13 @@ impl Conv2d {
             });
             tasks.push(Task { input, output_grad, input_grad: own_grad, weight_grad, columns: own });
         }
-        tasks.into_par_iter().try_for_each(|task| self.backward_images(weight, task))?;
+        tasks.into_par_iter().try_for_each(|task| {
+            if direct {
+                self.direct_weight_grad(task.input, task.output_grad, task.weight_grad, task.columns);
+                return Ok(());
+            }
+            self.backward_images(weight, task)
+        })?;
 
         if let Some(grad) = weight_grad {
             let (first, rest) = partial.split_at(weight_len);

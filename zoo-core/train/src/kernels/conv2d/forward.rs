@@ -20,6 +20,10 @@ impl Conv2d {
             self.fill(output, bias);
             return Ok(());
         }
+        if self.is_direct() {
+            self.direct_forward(input, weight, false, bias, output, scratch);
+            return Ok(());
+        }
         // Few images: one after another, each product on all threads. Many: one thread an image.
         let threads = rayon::current_num_threads();
         let shared = self.n < threads;

@@ -2,8 +2,10 @@
 
 mod backward;
 mod depthwise;
+mod direct;
 mod forward;
 mod lower;
+mod simd;
 
 use super::{elements, expect_len};
 use zoo_core::{Error, Result};
