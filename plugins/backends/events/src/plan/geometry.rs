@@ -1,0 +1,116 @@
+//! Where the events of a convolution go.
+
+use crate::num::Num;
+
+/// A run of neighbouring output columns that an input column reaches through one kernel row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Offset of the first weight inside a kernel row.
+    pub weight: usize,
+    /// First output column.
+    pub column: usize,
+    /// Number of columns.
+    pub columns: usize,
+}
+
+/// A convolution, with everything that depends on the position of an event worked out.
+///
+/// Weights lie as `[c_in][k_y][tap][c_out / groups]`. Taps are sorted by their phase `k_x mod stride` and, within a
+/// phase, by descending `k_x`: the taps one input column meets then reach ascending output columns, so that without
+/// dilation and groups one kernel row is one contiguous addition.
+pub struct Conv<N: Num> {
+    /// Weights.
+    pub weights: Vec<N::Weight>,
+    /// The same as `[k_y][k_x][c_in][c_out]` for the dense kernel; empty with groups.
+    pub dense: Vec<N::Weight>,
+    /// Kernel rows and columns.
+    pub kernel: [usize; 2],
+    /// Stride, y then x.
+    pub stride: [usize; 2],
+    /// Padding, y then x.
+    pub padding: [usize; 2],
+    /// Dilation, y then x.
+    pub dilation: [usize; 2],
+    /// Kernel rows reached by each input row: `(k_y, output row)`.
+    pub rows: Vec<Vec<(usize, usize)>>,
+    /// Segments reached by each input column.
+    pub segments: Vec<Vec<Segment>>,
+    /// Weights an event meets, by input pixel.
+    pub fan_out: Vec<u32>,
+    /// Input channels of a group.
+    pub group_in: usize,
+    /// Output channels of a group.
+    pub group_out: usize,
+    /// Output channels.
+    pub channels: usize,
+    /// Input channels.
+    pub channels_in: usize,
+    /// Output width.
+    pub width: usize,
+    /// Largest sum of absolute weights that meet in one output.
+    pub bound: f64,
+}
+
+/// Order in which the taps of a kernel row are stored.
+pub(super) fn tap_order(kernel: usize, stride: usize) -> Vec<usize> {
+    let mut taps: Vec<_> = (0..kernel).collect();
+    taps.sort_by_key(|&k| (k % stride, std::cmp::Reverse(k)));
+    taps
+}
+
+/// Outputs an input reaches along one axis, as `(tap, output)` by ascending output.
+pub(super) fn reached(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, outputs: usize) -> Vec<(usize, usize)> {
+    let mut hits: Vec<_> = (0..kernel)
+        .filter_map(|k| {
+            let shifted = (input + padding).checked_sub(k * dilation)?;
+            (shifted % stride == 0 && shifted / stride < outputs).then_some((k, shifted / stride))
+        })
+        .collect();
+    hits.sort_by_key(|&(_, out)| out);
+    hits
+}
+
+/// Segments of each input column.
+pub(super) fn segments(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, outputs: usize, group_out: usize, merge: bool) -> Vec<Vec<Segment>> {
+    let order = tap_order(kernel, stride);
+    let mut place = vec![0; kernel];
+    order.iter().enumerate().for_each(|(i, &k)| place[k] = i);
+    let of = |x| {
+        let mut list: Vec<Segment> = Vec::new();
+        for (tap, column) in reached(x, kernel, stride, padding, dilation, outputs) {
+            let weight = place[tap] * group_out;
+            match list.last_mut() {
+                Some(last) if merge && last.column + last.columns == column && last.weight + last.columns * group_out == weight => last.columns += 1,
+                _ => list.push(Segment { weight, column, columns: 1 }),
+            }
+        }
+        list
+    };
+    (0..input).map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_row_is_one_segment_at_any_stride() {
+        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (5, 2, 2), (4, 3, 1), (2, 2, 0), (1, 2, 0)] {
+            let outputs = (17 + 2 * padding - kernel) / stride + 1;
+            let columns = segments(17, kernel, stride, padding, 1, outputs, 8, true);
+            assert!(columns.iter().all(|s| s.len() <= 1), "{kernel} {stride} {padding}: {columns:?}");
+            let total: usize = columns.iter().flatten().map(|s| s.columns).sum();
+            let brute: usize = (0..outputs).map(|o| (0..kernel).filter(|k| (o * stride + k).checked_sub(padding).is_some_and(|x| x < 17)).count()).sum();
+            assert_eq!(total, brute);
+        }
+    }
+
+    #[test]
+    fn reached_by_hand() {
+        // Input column 2, kernel 3, stride 2, padding 1: output o covers inputs 2o-1 .. 2o+1, so only o = 1 (tap 1).
+        assert_eq!(reached(2, 3, 2, 1, 1, 9), [(1, 1)]);
+        assert_eq!(reached(3, 3, 2, 1, 1, 9), [(2, 1), (0, 2)]);
+        // Dilation 2, stride 1, no padding: input 4 is tap 2 of output 0, tap 1 of 2, tap 0 of 4.
+        assert_eq!(reached(4, 3, 1, 0, 2, 6), [(2, 0), (1, 2), (0, 4)]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Settings of a run, and their form as `events.*` options.
+
+use crate::layers::Leak;
+use pulp::Arch;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use zoo_core::{Error, Options, Result};
+
+/// Order of execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All events of a step through one layer, then the next; equals [`Mode::Clocked`] entry for entry.
+    #[default]
+    TickSync,
+    /// Event by event, first in first out.
+    AsyncBfs,
+    /// Event by event, following each spike to the output first.
+    AsyncDfs,
+    /// Dense, every value at every step: the reference.
+    Clocked,
+}
+
+/// Number type of currents and membranes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// `f32`.
+    #[default]
+    F32,
+    /// `f64`; values between layers stay `f32`.
+    F64,
+    /// `i8` weights, saturating `i16` membranes.
+    Int8,
+}
+
+/// How silent steps of a leaky membrane are made up for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeakMode {
+    /// Step by step: bit-equal to a clocked run.
+    #[default]
+    Exact,
+    /// By a power. Against the step-by-step product the relative error of a membrane is at most about
+    /// `2 * n * 2^-24` after `n` silent steps in `f32`; integers also lose the rounding of each step.
+    Fast,
+}
+
+/// Activity above which a convolution runs dense.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum DenseThreshold {
+    /// [`DenseThreshold::AUTO`].
+    #[default]
+    Auto,
+    /// A share of active inputs, from 0 to 1.
+    Above(f32),
+    /// Never.
+    Off,
+}
+
+impl DenseThreshold {
+    /// Share of active inputs at which following events and looking at everything cost about the same.
+    pub const AUTO: f32 = 0.5;
+}
+
+/// What an asynchronous run does with biases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BiasMode {
+    /// A clocked source sends each neuron its bias at the beginning of every step.
+    #[default]
+    Clocked,
+    /// Biases are left out; refused unless all are 0.
+    Dropped,
+}
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `events.mode`.
+    pub mode: Mode,
+    /// `events.precision`.
+    pub precision: Precision,
+    /// `events.leak`.
+    pub leak: LeakMode,
+    /// `events.dense-threshold`.
+    pub dense_threshold: DenseThreshold,
+    /// `events.bias`, for asynchronous modes.
+    pub bias: BiasMode,
+    /// `events.simd`: false keeps to plain scalar code.
+    pub scalar: bool,
+    /// `events.trace`: where the spikes of the last run's first sample are written as `.npz`.
+    pub trace: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the `events.*` options; those of other backends are left alone.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for an unknown `events.*` key, [`Error::Argument`] for a value it does not take.
+    pub fn from_options(options: &Options) -> Result<Self> {
+        Self::from_map(&options.extra)
+    }
+
+    fn from_map(extra: &BTreeMap<String, String>) -> Result<Self> {
+        let mut settings = Self::default();
+        for (key, value) in extra {
+            let Some(name) = key.strip_prefix("events.") else { continue };
+            let wrong = |expected: &str| Error::argument(key.as_str(), expected, value);
+            match name {
+                "mode" => {
+                    settings.mode = match value.as_str() {
+                        "tick_sync" => Mode::TickSync,
+                        "async_bfs" => Mode::AsyncBfs,
+                        "async_dfs" => Mode::AsyncDfs,
+                        "clocked" => Mode::Clocked,
+                        _ => return Err(wrong("tick_sync, async_bfs, async_dfs or clocked")),
+                    };
+                }
+                "precision" => {
+                    settings.precision = match value.as_str() {
+                        "f32" => Precision::F32,
+                        "f64" => Precision::F64,
+                        "int8" => Precision::Int8,
+                        _ => return Err(wrong("f32, f64 or int8")),
+                    };
+                }
+                "leak" => {
+                    settings.leak = match value.as_str() {
+                        "exact" => LeakMode::Exact,
+                        "fast" => LeakMode::Fast,
+                        _ => return Err(wrong("exact or fast")),
+                    };
+                }
+                "dense-threshold" => {
+                    settings.dense_threshold = match (value.as_str(), value.parse::<f32>()) {
+                        ("auto", _) => DenseThreshold::Auto,
+                        ("off", _) => DenseThreshold::Off,
+                        (_, Ok(share)) if (0.0..=1.0).contains(&share) => DenseThreshold::Above(share),
+                        _ => return Err(wrong("auto, off or a share from 0 to 1")),
+                    };
+                }
+                "bias" => {
+                    settings.bias = match value.as_str() {
+                        "clocked" => BiasMode::Clocked,
+                        "dropped" => BiasMode::Dropped,
+                        _ => return Err(wrong("clocked or dropped")),
+                    };
+                }
+                "simd" => {
+                    settings.scalar = match value.as_str() {
+                        "auto" => false,
+                        "off" => true,
+                        _ => return Err(wrong("auto or off")),
+                    };
+                }
+                "trace" => settings.trace = Some(PathBuf::from(value)),
+                _ => {
+                    return Err(Error::Unknown {
+                        kind: "option",
+                        name: key.clone(),
+                        hint: "events takes mode, precision, leak, dense-threshold, bias, simd and trace".into(),
+                    });
+                }
+            }
+        }
+        if settings.mode == Mode::Clocked && settings.precision == Precision::Int8 {
+            return Err(Error::argument("events.precision", "f32 or f64 in mode clocked", "int8"));
+        }
+        Ok(settings)
+    }
+
+    pub(crate) fn arch(&self) -> Arch {
+        if self.scalar { Arch::Scalar } else { Arch::new() }
+    }
+
+    pub(crate) fn leak(&self) -> Leak {
+        match self.leak {
+            LeakMode::Exact => Leak::Exact,
+            LeakMode::Fast => Leak::Fast,
+        }
+    }
+
+    pub(crate) fn dense_above(&self) -> Option<f32> {
+        match self.dense_threshold {
+            DenseThreshold::Auto => Some(DenseThreshold::AUTO),
+            DenseThreshold::Above(share) => Some(share),
+            DenseThreshold::Off => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(key: &str, value: &str) -> Result<Settings> {
+        Settings::from_map(&BTreeMap::from([(key.to_string(), value.to_string())]))
+    }
+
+    #[test]
+    fn options_are_read_or_refused() {
+        assert_eq!(parse("events.mode", "async_dfs").unwrap().mode, Mode::AsyncDfs);
+        assert_eq!(parse("events.dense-threshold", "0.25").unwrap().dense_above(), Some(0.25));
+        assert_eq!(parse("onnxruntime.threads", "x").unwrap(), Settings::default());
+        assert!(parse("events.mod", "clocked").unwrap_err().to_string().contains("events.mod"));
+        assert!(parse("events.dense-threshold", "1.5").unwrap_err().to_string().contains("0 to 1"));
+        assert!(parse("events.leak", "none").unwrap_err().to_string().contains("exact or fast"));
+    }
+}
