@@ -114,3 +114,25 @@ pub fn check_all(what: &str, specs: &[TensorSpec], tensors: &[Tensor]) -> Result
     }
     specs.iter().zip(tensors).try_for_each(|(spec, tensor)| spec.check(tensor))
 }
+
+/// The lengths that tensors which passed [`check_all`] give the free axes, by the axes' names.
+///
+/// # Errors
+/// [`Error::Shape`] if two axes of one name differ in length.
+pub fn axis_lengths<'a>(specs: &'a [TensorSpec], tensors: &[Tensor]) -> Result<std::collections::BTreeMap<&'a str, usize>> {
+    let mut lengths = std::collections::BTreeMap::new();
+    for (spec, tensor) in specs.iter().zip(tensors) {
+        for (axis, (dim, &length)) in spec.shape.iter().zip(tensor.shape()).enumerate() {
+            let Dim::Free(name) = dim else { continue };
+            let first = *lengths.entry(name.as_str()).or_insert(length);
+            if first != length {
+                return Err(Error::Shape {
+                    what: format!("tensor `{}`, axis {axis}", spec.name),
+                    expected: format!("{first}, the length that `{name}` has before"),
+                    found: length.to_string(),
+                });
+            }
+        }
+    }
+    Ok(lengths)
+}

@@ -4,6 +4,7 @@ pub mod error;
 pub mod eval;
 pub mod fetch;
 pub mod files;
+pub mod plugins;
 pub mod progress;
 pub mod registry;
 pub mod results;

@@ -121,3 +121,74 @@ impl<T: Table> Drop for Handle<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table as version 1.0 has it, and as a later minor version might.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Now {
+        size: usize,
+        first: Option<DropFn>,
+    }
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Later {
+        size: usize,
+        first: Option<DropFn>,
+        second: Option<DropFn>,
+    }
+
+    // SAFETY: `repr(C)`, size first, all members may be zero.
+    unsafe impl Table for Now {
+        const NAME: &'static str = "now";
+        const FIRST: usize = size_of::<Now>();
+
+        fn lacks(&self) -> Option<&'static str> {
+            self.first.is_none().then_some("first")
+        }
+    }
+
+    // SAFETY: as above.
+    unsafe impl Table for Later {
+        const NAME: &'static str = "later";
+        const FIRST: usize = size_of::<Now>();
+
+        fn lacks(&self) -> Option<&'static str> {
+            None
+        }
+    }
+
+    unsafe extern "C" fn nothing(_: *mut c_void) {}
+
+    /// Reads a table of one version as another.
+    fn cross<A, B: Table>(table: &A) -> Result<B> {
+        // SAFETY: the tables below are as long as they say.
+        unsafe { read(std::ptr::from_ref(table).cast::<B>(), &Peer::plugin("p", false)) }
+    }
+
+    #[test]
+    fn a_newer_reader_takes_what_an_older_table_lacks_as_absent() {
+        let later: Later = cross(&Now { size: size_of::<Now>(), first: Some(nothing) }).unwrap();
+        assert!(later.first.is_some() && later.second.is_none());
+    }
+
+    #[test]
+    fn an_older_reader_ignores_what_it_does_not_know() {
+        let now: Now = cross(&Later { size: size_of::<Later>(), first: Some(nothing), second: Some(nothing) }).unwrap();
+        assert!(now.first.is_some());
+        assert_eq!(now.size, size_of::<Later>());
+    }
+
+    #[test]
+    fn tables_that_are_cut_short_or_lack_a_function_are_refused() {
+        let message = |result: Result<Now>| result.err().map(|e| e.to_string()).unwrap_or_default();
+        assert_eq!(message(cross(&Now { size: 8, first: None })), "plugin p: now: table has 8 bytes, ABI 1.0 has 16");
+        assert_eq!(message(cross(&Now { size: 16, first: None })), "plugin p: now: function `first` is NULL");
+        // SAFETY: NULL is refused.
+        assert_eq!(message(unsafe { read(std::ptr::null(), &Peer::plugin("p", false)) }), "plugin p: now: table is NULL");
+    }
+}
