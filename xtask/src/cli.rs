@@ -142,6 +142,19 @@ pub(crate) enum Command {
         command: PluginCommand,
     },
 
+    /// Measure speed side by side with peers, in one run
+    Bench {
+        /// What to measure
+        #[arg(value_enum)]
+        what: Benched,
+        /// Print JSON (zoo.bench/1)
+        #[arg(long)]
+        json: bool,
+        /// Python interpreter with the peers [default: the one made by `setup peers`, else the test environment]
+        #[arg(long, value_name = "FILE")]
+        python: Option<PathBuf>,
+    },
+
     /// Run a command of a model's own plugin, such as `table`, `explain` or `intervene`
     Run {
         /// Registered name
@@ -275,6 +288,13 @@ pub(crate) enum Budget {
     Quick,
     /// The paper's own schedule
     Full,
+}
+
+/// What `bench` measures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Benched {
+    /// The host's evaluation loop against a bare loop and Python's onnxruntime
+    Backends,
 }
 
 /// How plugins are loaded.

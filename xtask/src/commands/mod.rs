@@ -1,5 +1,6 @@
 //! One module a command; each calls the host and prints.
 
+mod bench;
 mod evaluate;
 mod export;
 mod fetch;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             return train::train(global, &train::Request { model, seed, budget, resume, out }, reporter);
         }
         Command::Plugin { command } => return plugin::plugin(&command, global, reporter),
+        Command::Bench { what, json, python } => bench::bench(&open(global, reporter)?, what, json, python, global, reporter)?,
         Command::Run { model, action, args, backend } => {
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?
         }

@@ -1,0 +1,110 @@
+//! `bench`: speed side by side with peers.
+
+use super::compile_options;
+use crate::cli::{Benched, Global};
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use zoo_bench::{HostCase, PythonCase, Row, host, python_onnxruntime};
+use zoo_core::{Artifact, ArtifactKind, Availability, Batch, Device, ExportRequest, Level, Reporter, Session, Silent, Tensor, TensorSpec};
+use zoo_host::eval::evaluate_batches;
+use zoo_host::zoo::{FoundModel, Zoo};
+
+/// A convolutional net without state, so that one run is one prediction.
+const MODEL: &str = "snn-calibration/vgg-mini-mnist-ann";
+/// Batch size and items of each case.
+const CASES: [(usize, usize); 2] = [(1, 400), (64, 64 * 32)];
+const ROUNDS: usize = 5;
+const THREADS: usize = 2;
+
+pub(super) fn bench(
+    zoo: &Zoo,
+    what: Benched,
+    as_json: bool,
+    python: Option<PathBuf>,
+    global: &Global,
+    reporter: &dyn Reporter,
+) -> Result<()> {
+    let rows = match what {
+        Benched::Backends => backends(zoo, python, global, reporter)?,
+    };
+    if as_json {
+        let machine = json!({
+            "cores": std::thread::available_parallelism().map_or(1, usize::from),
+            "os": std::env::consts::OS,
+            "arch": std::env::consts::ARCH,
+        });
+        println!("{}", json!({"schema": "zoo.bench/1", "machine": machine, "rows": rows}));
+        return Ok(());
+    }
+    for row in &rows {
+        println!("{:22} {:12.1} {:8} {:20} {:12.1} ratio {:.3}", row.case, row.ours, row.unit, row.peer, row.peer_value, row.ratio);
+    }
+    Ok(())
+}
+
+fn backends(zoo: &Zoo, python: Option<PathBuf>, global: &Global, reporter: &dyn Reporter) -> Result<Vec<Row>> {
+    let model = zoo.model(MODEL, reporter)?;
+    let (weights, _) = zoo.weights(&model, None, reporter)?;
+    let artifact = model.model.export(&ExportRequest::new(ArtifactKind::Onnx), &weights, &model.config)?;
+    let data = model.entry.dataset.as_deref().context("the benchmark's model names no data set")?;
+    let dataset = zoo.dataset(data, &model.entry.split, &model.dataset_config(), reporter)?;
+    let mut rows = Vec::new();
+    for backend in zoo.backends().into_iter().filter(|b| b.accepts().contains(&ArtifactKind::Onnx)) {
+        if let Availability::Unavailable { why, mend } = backend.probe() {
+            reporter.log(Level::Warn, "xtask", &format!("skipped {}: {why}; {mend}", backend.name()));
+            continue;
+        }
+        for (batch, items) in CASES {
+            let mut options = compile_options(global, Some(THREADS), &[])?;
+            options.batch_hint = Some(batch);
+            let mut session = backend.compile(&artifact, &Device::Cpu, &options)?;
+            let batches = inputs(&model, &*session, &*dataset, batch, items)?;
+            let case = HostCase { case: format!("host-b{batch}"), batches: &batches, items, rounds: ROUNDS };
+            let mut row = host(&case, &mut *session, &mut |session| {
+                let mut metrics = model.model.metrics();
+                evaluate_batches(model.model, session, &*dataset, 0..items, batch, &mut metrics, &Silent).map(drop)
+            })?;
+            row.case = format!("{} ({})", row.case, backend.name());
+            rows.push(row);
+            if backend.name() == "onnxruntime" {
+                rows.extend(against_python(backend, &artifact, &batches[0], batch, python.as_deref(), options, reporter)?);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn against_python(
+    backend: &dyn zoo_core::Backend,
+    artifact: &Artifact,
+    inputs: &[Tensor],
+    batch: usize,
+    python: Option<&std::path::Path>,
+    options: zoo_core::Options,
+    reporter: &dyn Reporter,
+) -> Result<Option<Row>> {
+    let Some(python) = python.map(PathBuf::from).or_else(|| super::setup::peers_python().ok()) else {
+        reporter.log(Level::Warn, "xtask", "skipped python-onnxruntime: give --python FILE, or run `cargo xtask setup peers`");
+        return Ok(None);
+    };
+    let runs = if batch == 1 { 400 } else { 20 };
+    let case = format!("b{batch}");
+    let case = PythonCase { case, artifact, inputs, items: batch, threads: THREADS, runs, rounds: ROUNDS, python: &python, options };
+    Ok(Some(python_onnxruntime(&case, backend)?))
+}
+
+/// The session's inputs for the first `items` items, batch by batch, as the bare loop feeds them.
+fn inputs(
+    model: &FoundModel<'_>,
+    session: &dyn Session,
+    dataset: &dyn zoo_core::Dataset,
+    batch: usize,
+    items: usize,
+) -> Result<Vec<Vec<Tensor>>> {
+    let features: Arc<[TensorSpec]> = dataset.info().features.clone().into();
+    let starts = (0..items).step_by(batch);
+    let one = |start: usize| Ok(model.model.preprocess(&Batch::read(dataset, &features, start..start + batch)?, session)?);
+    starts.map(one).collect()
+}
