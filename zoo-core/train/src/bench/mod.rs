@@ -43,7 +43,8 @@ pub fn bench_train(python: Option<&Path>, effort: Effort, reporter: &dyn Reporte
         return Err(Error::argument("rounds, steps and threads", "at least 1, 2 and 1", found));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(effort.threads).build();
-    let pool = pool.map_err(|error| Error::Runtime { backend: "rayon".into(), stage: "starting threads".into(), message: error.to_string() })?;
+    let pool =
+        pool.map_err(|error| Error::Runtime { backend: "rayon".into(), stage: "starting threads".into(), message: error.to_string() })?;
     let mut peer = python.map(|python| Peer::start(python, effort.threads)).transpose()?;
     let mut rows = Vec::new();
     let mut nets: [(&str, Box<dyn Net + Send>); 2] = [("vgg-snn", Box::new(VggSnn::new()?)), ("unet", Box::new(UNet::new()?))];

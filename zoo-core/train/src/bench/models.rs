@@ -113,7 +113,7 @@ impl UNet {
 
 fn up(x: Tensor<4>) -> Tensor<4> {
     let [_, _, h, w] = x.dims();
-    module::interpolate(x, [2 * h, 2 * w], InterpolateOptions::new(InterpolateMode::Nearest))
+    module::interpolate(x, InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]))
 }
 
 impl Net for UNet {

@@ -45,10 +45,10 @@ impl Conv2d {
             return Ok(());
         }
         let direct = self.is_direct();
-        if let (true, Some(transposed)) = (direct, self.transposed()) {
-            if let Some(grad) = input_grad.take() {
-                transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
-            }
+        if let (true, Some(transposed)) = (direct, self.transposed())
+            && let Some(grad) = input_grad.take()
+        {
+            transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
         }
         if input_grad.is_none() && weight_grad.is_none() {
             return Ok(());

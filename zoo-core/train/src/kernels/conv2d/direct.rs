@@ -30,7 +30,12 @@ impl Conv2d {
     /// Whether the tiles can be used and are worth it.
     pub(super) fn is_direct(&self) -> bool {
         let few_lost = self.ow >= 4 && 3 * (self.kw - 1) * self.options.dilation[1] <= 2 * self.ow;
-        self.options.stride == [1, 1] && !self.is_pointwise() && !self.is_depthwise() && few_lost && self.transposed().is_some() && simd::available()
+        self.options.stride == [1, 1]
+            && !self.is_pointwise()
+            && !self.is_depthwise()
+            && few_lost
+            && self.transposed().is_some()
+            && simd::available()
     }
 
     /// The convolution that takes the output's gradient to the input's, with weights as [`Self::pack_transposed`] packs
@@ -131,7 +136,15 @@ impl Conv2d {
     }
 
     /// The convolution; `transposed` says that `weight` is that of the convolution `self` is the transposed of.
-    pub(super) fn direct_forward(&self, input: &[f32], weight: &[f32], transposed: bool, bias: Option<&[f32]>, output: &mut [f32], scratch: &mut Scratch) {
+    pub(super) fn direct_forward(
+        &self,
+        input: &[f32],
+        weight: &[f32],
+        transposed: bool,
+        bias: Option<&[f32]>,
+        output: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
         let layout = self.layout();
         let (image_len, result_len, groups) = (self.image_len(), self.result_len(), self.options.groups);
         let threads = rayon::current_num_threads();

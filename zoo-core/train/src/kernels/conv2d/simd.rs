@@ -54,7 +54,15 @@ pub(super) fn forward_block(x: &[f32], offsets: &[usize], weight: &[f32], bias: 
 /// Adds to `grad` `[channels, taps]` the products `sum over p of dy[c * dy_stride + p] * x[offsets[k] + p]` of `vectors`
 /// vectors of positions, for each of `images` pairs of images that lie `dy_image` and `x_image` elements apart.
 /// Does nothing where [`available`] is false.
-pub(super) fn weight_grad(dy: Strided<'_>, x: Strided<'_>, offsets: &[usize], vectors: usize, images: usize, grad: &mut [f32], dy_stride: usize) {
+pub(super) fn weight_grad(
+    dy: Strided<'_>,
+    x: Strided<'_>,
+    offsets: &[usize],
+    vectors: usize,
+    images: usize,
+    grad: &mut [f32],
+    dy_stride: usize,
+) {
     let taps = offsets.len();
     let channels = grad.len().checked_div(taps).unwrap_or(0);
     if channels == 0 || images == 0 {
