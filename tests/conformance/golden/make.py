@@ -6,6 +6,7 @@ with onnx.checker. Inputs and outputs of a case are kept as NAME/CASE/in/TENSOR 
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -147,6 +148,15 @@ def types(rng):
     return model("types", nodes, inputs, outputs, init), {"fixed": feeds}, None
 
 
+def external(rng):
+    """A linear layer whose weight lies in a file of its own."""
+    init = [("w", rng.normal(size=(5, 3)).astype(np.float32)), ("b", rng.normal(size=3).astype(np.float32))]
+    nodes = [h.make_node("Gemm", ["x", "w", "b"], ["y"], "linear")]
+    value = lambda name, width: h.make_tensor_value_info(name, T.FLOAT, ["batch", width])
+    made = model("external", nodes, [value("x", 5)], [value("y", 3)], init)
+    return made, {f"b{n}": {"x": rng.normal(size=(n, 5)).astype(np.float32)} for n in (1, 6)}, None
+
+
 def unsupported():
     """An operator nobody has."""
     nodes = [
@@ -158,17 +168,23 @@ def unsupported():
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    folder = (Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {}
-    for index, make in enumerate((cnn, step, integers, types)):
+    for index, make in enumerate((cnn, step, integers, types, external)):
         made, cases, own = make(np.random.default_rng(SEED + index))
-        (folder / f"{make.__name__}.onnx").write_bytes(made.SerializeToString())
         names = [o.name for o in made.graph.output]
         for case, feeds in cases.items():
             want = own(feeds) if own else ReferenceEvaluator(made).run(None, feeds)
             for kind, pairs in (("in", feeds.items()), ("out", zip(names, want))):
                 tensors.update({f"{make.__name__}/{case}/{kind}/{n}": np.ascontiguousarray(a) for n, a in pairs})
+        if make is external:
+            (folder / "external.bin").unlink(missing_ok=True)
+            os.chdir(folder)  # the location below is looked for in the working folder
+            onnx.external_data_helper.convert_model_to_external_data(made, location="external.bin", size_threshold=0)
+            onnx.save(made, folder / "external.onnx")
+        else:
+            (folder / f"{make.__name__}.onnx").write_bytes(made.SerializeToString())
     (folder / "unsupported.onnx").write_bytes(unsupported().SerializeToString())
     save_file(tensors, folder / "cases.safetensors")
     versions = {"onnx": onnx.__version__, "numpy": np.__version__, "safetensors": safetensors.__version__, "opset": OPSET, "seed": SEED}

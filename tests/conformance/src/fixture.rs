@@ -4,7 +4,7 @@ use crate::tolerance::Op;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zoo_core::{Artifact, ArtifactKind, DType, Error, Result, Session, Tensor, TensorSpec};
+use zoo_core::{Artifact, ArtifactFile, ArtifactKind, DType, Error, Result, Session, Tensor, TensorSpec};
 
 /// Inputs and the outputs they must give, by tensor name.
 #[derive(Clone, Debug, Default)]
@@ -103,16 +103,22 @@ pub fn onnx_suite() -> Result<Suite> {
         fixture("step", Op::Sum, true)?,
         fixture("integers", Op::Exact, true)?,
         fixture("types", Op::Elementwise, false)?,
+        fixture("external", Op::Sum, true)?,
     ];
-    let unsupported =
-        Unsupported { artifact: artifact(&folder, "unsupported")?, node: "odd-one".into(), op: "Frobnicate".into() };
+    let unsupported = Unsupported { artifact: artifact(&folder, "unsupported")?, node: "odd-one".into(), op: "Frobnicate".into() };
     Ok(Suite { kind: ArtifactKind::Onnx, fixtures, unsupported: Some(unsupported) })
 }
 
 fn artifact(folder: &Path, name: &str) -> Result<Artifact> {
     let path = folder.join(format!("{name}.onnx"));
     let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-    Ok(Artifact::single(ArtifactKind::Onnx, name, format!("{name}.onnx"), bytes))
+    let mut artifact = Artifact::single(ArtifactKind::Onnx, name, format!("{name}.onnx"), bytes);
+    let data = folder.join(format!("{name}.bin"));
+    if data.is_file() {
+        let bytes = std::fs::read(&data).map_err(Error::io(&data))?;
+        artifact.files.push(ArtifactFile { name: format!("{name}.bin"), bytes: bytes.into() });
+    }
+    Ok(artifact)
 }
 
 /// Cases by fixture and name, from tensors called `FIXTURE/CASE/in/TENSOR` and `FIXTURE/CASE/out/TENSOR`.

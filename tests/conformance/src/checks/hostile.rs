@@ -15,7 +15,8 @@ fn with_main(artifact: &Artifact, bytes: Vec<u8>) -> Artifact {
 
 fn compile(backend: &dyn Backend, artifact: &Artifact, what: &str) -> Result<ZooResult<Box<dyn Session>>, Failure> {
     let options = Options { threads: Some(1), ..Options::default() };
-    catch_unwind(AssertUnwindSafe(|| backend.compile(artifact, &Device::Cpu, &options))).map_err(|_| Failure::Panicked { what: what.into() })
+    catch_unwind(AssertUnwindSafe(|| backend.compile(artifact, &Device::Cpu, &options)))
+        .map_err(|_| Failure::Panicked { what: what.into() })
 }
 
 pub(super) fn other_bytes(backend: &dyn Backend, suite: &Suite) -> Result<(), Failure> {
@@ -35,6 +36,23 @@ pub(super) fn other_bytes(backend: &dyn Backend, suite: &Suite) -> Result<(), Fa
             Err(Error::Artifact { .. }) => {}
             Err(other) => return Err(Failure::Refusal { what: what.into(), expected: "Error::Artifact", found: format!("{other:?}") }),
             Ok(_) => return Err(Failure::Refusal { what: what.into(), expected: "Error::Artifact", found: "success".into() }),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn missing_data(backend: &dyn Backend, suite: &Suite) -> Result<(), Failure> {
+    for fixture in fixtures(suite, |f| f.artifact.files.len() > 1)? {
+        let alone = Artifact { files: fixture.artifact.files[..1].to_vec(), ..fixture.artifact.clone() };
+        let mut short = fixture.artifact.clone();
+        for file in &mut short.files[1..] {
+            file.bytes = file.bytes[..file.bytes.len() / 2].into();
+        }
+        for (artifact, how) in [(alone, "without its data"), (short, "with half of its data")] {
+            let what = format!("{} {how}", fixture.name);
+            if compile(backend, &artifact, &what)?.is_ok() {
+                return Err(Failure::Refusal { what, expected: "an error", found: "success".into() });
+            }
         }
     }
     Ok(())

@@ -34,6 +34,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "free axes of one name must agree", apply: refusals::disagreeing_axes },
     Check { name: "an artifact of another kind is refused", apply: refusals::kind },
     Check { name: "an artifact without files is refused", apply: refusals::no_files },
+    Check { name: "an artifact without its data is refused", apply: hostile::missing_data },
     Check { name: "unknown options are refused, those of others ignored", apply: refusals::options },
     Check { name: "an absent device is refused", apply: refusals::device },
     Check { name: "an unsupported operator is named", apply: refusals::operator },

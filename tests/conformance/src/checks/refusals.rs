@@ -126,7 +126,10 @@ pub(super) fn device(backend: &dyn Backend, suite: &Suite) -> Result<(), Failure
 pub(super) fn operator(backend: &dyn Backend, suite: &Suite) -> Result<(), Failure> {
     let Some(unsupported) = &suite.unsupported else { return Err(Failure::NoFixture) };
     let result = backend.compile(&unsupported.artifact, &Device::Cpu, &Options::default());
-    refused("an unknown operator".into(), result, "Error::UnsupportedOperator with node and operator", |e| {
-        matches!(e, Error::UnsupportedOperator { node, op, .. } if *node == unsupported.node && op.contains(&unsupported.op))
-    })
+    refused(
+        "an unknown operator".into(),
+        result,
+        "Error::UnsupportedOperator with node and operator",
+        |e| matches!(e, Error::UnsupportedOperator { node, op, .. } if *node == unsupported.node && op.contains(&unsupported.op)),
+    )
 }

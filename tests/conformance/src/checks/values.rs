@@ -115,7 +115,10 @@ pub(super) fn reset(backend: &dyn Backend, suite: &Suite) -> Result<(), Failure>
         same(&fixture.name, &*session, &again, &first, Op::Exact)?;
         let runs = session.stats().runs;
         if runs != 2 {
-            return Err(Failure::Differs { what: format!("{}, stats", fixture.name), difference: format!("expected 2 runs, found {runs}") });
+            return Err(Failure::Differs {
+                what: format!("{}, stats", fixture.name),
+                difference: format!("expected 2 runs, found {runs}"),
+            });
         }
     }
     Ok(())
