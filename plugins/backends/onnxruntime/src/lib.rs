@@ -99,7 +99,7 @@ impl Backend for OnnxRuntime {
         let settings = options::parse(options, *device)?;
         let library = library::find(settings.lib.as_deref().or(self.lib.as_deref()))?;
         let runtime = runtime::load(&library)?;
-        Ok(Box::new(session::OrtSession::compile(artifact, &settings, runtime)?))
+        Ok(Box::new(session::OrtSession::compile(artifact, &settings, &runtime)?))
     }
 }
 

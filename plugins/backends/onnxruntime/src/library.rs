@@ -50,7 +50,10 @@ pub(crate) fn find(explicit: Option<&Path>) -> Result<Library> {
     });
     first.unwrap_or_else(|| {
         let folder = library_folder().map_or_else(|| "no per-user folder (HOME is not set)".into(), |f| f.display().to_string());
-        Err(unavailable(format!("looked at ORT_DYLIB_PATH (not set), {folder} (no library) and the system's loader ({})", wanted.join(", "))))
+        Err(unavailable(format!(
+            "looked at ORT_DYLIB_PATH (not set), {folder} (no library) and the system's loader ({})",
+            wanted.join(", ")
+        )))
     })
 }
 

@@ -33,13 +33,8 @@ pub(crate) fn parse(options: &Options, device: Device) -> Result<Settings> {
         Device::Cuda(index) => Some(index),
     };
     let default_providers = if gpu.is_some() { vec![Provider::Cuda, Provider::Cpu] } else { vec![Provider::Cpu] };
-    let mut settings = Settings {
-        lib: None,
-        threads: options.threads,
-        optimization: GraphOptimizationLevel::All,
-        providers: default_providers,
-        gpu,
-    };
+    let mut settings =
+        Settings { lib: None, threads: options.threads, optimization: GraphOptimizationLevel::All, providers: default_providers, gpu };
     if let Some(threads) = options.threads
         && !(1..=MAX_THREADS).contains(&threads)
     {
@@ -107,7 +102,9 @@ mod tests {
         assert_eq!(parse(&Options::default(), Device::Cpu).unwrap().providers, [Provider::Cpu]);
         assert_eq!(parse(&Options::default(), Device::Cuda(1)).unwrap().providers, [Provider::Cuda, Provider::Cpu]);
         assert_eq!(parsed("tensorrt, cuda,cpu", Device::Cuda(0)).unwrap(), [Provider::TensorRt, Provider::Cuda, Provider::Cpu]);
-        for (value, device) in [("cuda", Device::Cpu), ("cpu", Device::Cuda(0)), ("cpu,cpu", Device::Cpu), ("", Device::Cpu), ("metal", Device::Cpu)] {
+        for (value, device) in
+            [("cuda", Device::Cpu), ("cpu", Device::Cuda(0)), ("cpu,cpu", Device::Cpu), ("", Device::Cpu), ("metal", Device::Cpu)]
+        {
             assert!(matches!(parsed(value, device), Err(Error::Argument { .. })), "{value} on {device}");
         }
     }

@@ -39,7 +39,10 @@ pub(crate) fn dispatches(settings: &Settings, runtime: &Runtime) -> Result<Vec<E
 
 /// The error for a provider that is built in but can't start, naming the library that the loader misses.
 pub(crate) fn failed(settings: &Settings, message: &str) -> Error {
-    absent(settings.gpu.unwrap_or(0), missing_library(message).map_or_else(|| message.to_string(), |lib| format!("{lib} is missing ({message})")))
+    absent(
+        settings.gpu.unwrap_or(0),
+        missing_library(message).map_or_else(|| message.to_string(), |lib| format!("{lib} is missing ({message})")),
+    )
 }
 
 fn absent(gpu: u32, why: String) -> Error {

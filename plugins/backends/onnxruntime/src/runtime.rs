@@ -2,8 +2,8 @@
 
 use crate::guard::{guard, runtime};
 use crate::library::{Library, MEND};
-use ort::ep::{CUDA, ExecutionProvider, TensorRT};
 use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProvider, TensorRT};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use zoo_core::{Error, Result};

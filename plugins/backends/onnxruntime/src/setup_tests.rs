@@ -1,7 +1,7 @@
 use super::*;
 use std::os::unix::fs::PermissionsExt;
-use zoo_core::Silent;
 use zip::write::SimpleFileOptions;
+use zoo_core::Silent;
 
 /// A folder with a fake `python3` that runs `script`, which finds the target folder in `$dest`.
 fn fake_python(folder: &Path, script: &str) -> PathBuf {

@@ -67,7 +67,11 @@ impl Backend for Tract {
     /// else tract finds.
     fn compile(&self, artifact: &Artifact, device: &Device, options: &Options) -> Result<Box<dyn Session>> {
         if artifact.kind != ArtifactKind::Onnx {
-            return Err(Error::NotOffered { who: NAME.into(), what: format!("{} artifacts", artifact.kind), hint: "export the model as onnx".into() });
+            return Err(Error::NotOffered {
+                who: NAME.into(),
+                what: format!("{} artifacts", artifact.kind),
+                hint: "export the model as onnx".into(),
+            });
         }
         if *device != Device::Cpu {
             return Err(Error::Unavailable {

@@ -3,7 +3,7 @@
 use crate::guard::{guard, runtime};
 use std::sync::Arc;
 use tract_linalg::multithread::Executor;
-use tract_onnx::prelude::{InferenceFact, InferenceModel, InferenceModelExt, RunOptions, TVec, TValue, TypedSimplePlan, TypedSimpleState};
+use tract_onnx::prelude::{InferenceFact, InferenceModel, InferenceModelExt, RunOptions, TValue, TVec, TypedSimplePlan, TypedSimpleState};
 use zoo_core::spec::axis_lengths;
 use zoo_core::{Dim, Result, Tensor, TensorSpec};
 

@@ -8,7 +8,7 @@ use crate::plans::Plans;
 use crate::signature::{self, Signature};
 use std::collections::BTreeMap;
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::{Framework, InferenceModel, IntoArcTensor, TVec, TValue};
+use tract_onnx::prelude::{Framework, InferenceModel, IntoArcTensor, TValue, TVec};
 use tract_onnx::{Onnx, onnx};
 use zoo_core::spec::check_all;
 use zoo_core::{Artifact, Error, Result, Session, SessionStats, Tensor, TensorSpec};
@@ -81,7 +81,8 @@ impl Session for TractSession {
         check_all("inputs", &self.inputs, inputs)?;
         let lengths = self.plans.lengths(inputs)?;
         let plan = self.plans.get(&lengths)?;
-        let taken = self.inputs.iter().zip(inputs).map(|(spec, t)| Ok(to_tract(&spec.name, t)?.into())).collect::<Result<TVec<TValue>>>()?;
+        let taken =
+            self.inputs.iter().zip(inputs).map(|(spec, t)| Ok(to_tract(&spec.name, t)?.into())).collect::<Result<TVec<TValue>>>()?;
         let given = plan.run(taken)?;
         if given.len() != self.outputs.len() {
             return Err(runtime("running", format!("expected {} outputs, found {}", self.outputs.len(), given.len())));
