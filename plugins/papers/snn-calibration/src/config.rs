@@ -40,6 +40,9 @@ pub struct NetworkConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainConfig {
+    /// Seed where the command line gives none.
+    #[serde(default)]
+    pub seed: u64,
     /// Passes over the training images.
     pub epochs: usize,
     /// Images an update.
@@ -112,6 +115,17 @@ pub struct ClaimsConfig {
     pub steps: Vec<u32>,
 }
 
+/// How much work training may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// One pass over the data: shows that training works.
+    Quick,
+    /// As configured.
+    #[default]
+    Full,
+}
+
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -126,6 +140,9 @@ pub struct PaperConfig {
     pub train: TrainConfig,
     /// Conversion.
     pub convert: Recipe,
+    /// How much work training may be; not part of what is trained.
+    #[serde(default)]
+    pub budget: Budget,
     /// Counted runs; absent where the configuration makes no claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<ClaimsConfig>,
@@ -154,6 +171,13 @@ impl PaperConfig {
         }
         read.split.check()?;
         Ok(read)
+    }
+
+    /// SHA-256 of what decides the trained ANN: data set, network, split, training. Conversion and counted runs, which
+    /// come later, leave it alone.
+    pub fn training_hash(&self) -> String {
+        let Self { dataset, network, split, train, .. } = self;
+        config_hash(&Config::new(serde_json::json!({"dataset": dataset, "network": network, "split": split, "train": train})))
     }
 
     /// Name of the registered model that holds the source networks.

@@ -83,36 +83,41 @@ impl Calibration {
     fn snn(&self, request: &ExportRequest, paper: &PaperConfig, weights: &Weights) -> Result<Snn> {
         let snn = calib_file::from_weights(&paper.network()?, weights)?;
         if let Some(steps) = request.steps.filter(|&steps| steps != snn.steps()) {
-            let why = format!("the weights are calibrated for T = {}; the action `calibrate --steps {steps}` makes others", snn.steps());
-            return Err(Error::argument("time steps", why, steps));
+            let expected = format!("{}, which the weights are calibrated for (set `convert.steps` and train anew for others)", snn.steps());
+            return Err(Error::argument("time steps", expected, steps));
         }
         Ok(snn)
     }
 
+    /// The graph that is asked for. The number of steps may stand in the closed form's name (`rate_T8`), since it is part
+    /// of what that graph computes.
+    fn variant(&self, request: &ExportRequest) -> Result<String> {
+        let known = self.variants(request.kind);
+        let Some(asked) = &request.variant else { return Ok(known[0].clone()) };
+        let plain = if asked.starts_with("rate_T") { "rate" } else { asked };
+        known
+            .iter()
+            .find(|k| *k == plain)
+            .cloned()
+            .ok_or_else(|| self.not_offered(format!("{} graph `{asked}`", request.kind), &format!("its graphs are {}", known.join(", "))))
+    }
+
     fn onnx(&self, request: &ExportRequest, paper: &PaperConfig, weights: &Weights, config: &Config) -> Result<Artifact> {
-        let variants = self.variants(ArtifactKind::Onnx);
-        let variant = request.variant.as_deref().unwrap_or(variants[0].as_str());
-        // The number of steps may stand in the name, since it is part of what the closed form computes.
-        let (variant, steps) = match variant.strip_prefix("rate_T") {
-            Some(steps) => ("rate", Some(steps)),
-            None => (variant, None),
-        };
-        if !variants.iter().any(|v| v == variant) {
-            return Err(self.not_offered(format!("ONNX graph `{variant}`"), &format!("its graphs are {}", variants.join(", "))));
-        }
-        let metadata = common_metadata(variant, paper, config, weights);
+        let variant = self.variant(request)?;
+        let snn_steps = request.variant.as_deref().and_then(|v| v.strip_prefix("rate_T"));
+        let metadata = common_metadata(&variant, paper, config, weights);
         if variant == "ann" {
             return export::ann("ann", request.opset, &Ann::new(paper.network()?, weights)?, metadata);
         }
         let snn = self.snn(request, paper, weights)?;
-        if let Some(steps) = steps.filter(|s| *s != snn.steps().to_string()) {
+        if let Some(steps) = snn_steps.filter(|s| *s != snn.steps().to_string()) {
             return Err(Error::argument(
                 "ONNX graph",
                 format!("rate_T{}, the steps of this calibration", snn.steps()),
                 format!("rate_T{steps}"),
             ));
         }
-        match variant {
+        match variant.as_str() {
             "step" => export::step("step", request.opset, &snn, metadata),
             _ => export::rate(&format!("rate_T{}", snn.steps()), request.opset, &snn, metadata),
         }
@@ -147,6 +152,7 @@ impl Model for Calibration {
             let kinds = self.artifact_kinds().iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
             return Err(self.not_offered(format!("format {}", request.kind), &format!("its formats are {kinds}")));
         }
+        self.variant(request)?;
         match request.kind {
             ArtifactKind::Onnx => self.onnx(request, &paper, weights, config),
             ArtifactKind::EventGraph => {

@@ -2,7 +2,7 @@
 
 use crate::ann::Ann;
 use crate::calibrate::{Pipeline, convert};
-use crate::config::{PaperConfig, config_hash, index_hash};
+use crate::config::{Budget, PaperConfig, config_hash, index_hash};
 use crate::data::{self, argmax};
 use crate::fold::fold_network;
 use crate::model::WEIGHTS_LICENCE;
@@ -33,7 +33,10 @@ impl Trainer for AnnTrainer {
     }
 
     fn train(&self, config: &Config, seed: u64, bench: &mut dyn Workbench, sink: &mut dyn TrainSink) -> Result<Weights> {
-        let paper = PaperConfig::read(config)?;
+        let mut paper = PaperConfig::read(config)?;
+        if paper.budget == Budget::Quick {
+            paper.train.epochs = paper.train.epochs.min(1);
+        }
         let network = paper.network()?;
         let split = bench.dataset(&paper.dataset, "train")?;
         let items = Labelled::read(split.as_ref(), [data::IMAGE, data::LABEL], Some(paper.split.train), bench.reporter(), |_| {})?;
@@ -55,7 +58,7 @@ impl Trainer for AnnTrainer {
         train(&plan, &mut params, &mut optimiser, &mut lesson, sink, bench.reporter())?;
         let mut weights = fold_network(&network, params.weights()?)?;
         let accuracy = lesson.validation.accuracy(&network, params.weights()?)?;
-        weights.metadata = provenance(config, seed);
+        weights.metadata = provenance(paper.training_hash(), seed);
         weights.metadata.insert("val_accuracy".into(), accuracy.to_string());
         Ok(weights)
     }
@@ -106,7 +109,7 @@ impl Trainer for SnnTrainer {
         let (source, _) = bench.weights(&paper.ann_model()?, Some(seed))?;
         let calibrated = calibrate(&paper, &source, bench)?;
         sink.log(json!({"calibrated": paper.convert.pipeline.name(), "T": paper.convert.steps}))?;
-        Ok(Weights { metadata: [provenance(config, seed), calibrated.metadata].into_iter().flatten().collect(), ..calibrated })
+        Ok(Weights { metadata: [provenance(config_hash(config), seed), calibrated.metadata].into_iter().flatten().collect(), ..calibrated })
     }
 }
 
@@ -126,11 +129,11 @@ fn calibrate(paper: &PaperConfig, source: &Weights, bench: &mut dyn Workbench) -
     Ok(weights)
 }
 
-fn provenance(config: &Config, seed: u64) -> std::collections::BTreeMap<String, String> {
+fn provenance(config_hash: String, seed: u64) -> std::collections::BTreeMap<String, String> {
     [
         ("paper", "arXiv:2205.10121".to_string()),
         ("plugin", format!("snn-calibration {}", env!("CARGO_PKG_VERSION"))),
-        ("config_hash", config_hash(config)),
+        ("config_hash", config_hash),
         ("seed", seed.to_string()),
         ("licence", WEIGHTS_LICENCE.to_string()),
     ]
