@@ -25,7 +25,10 @@ fn check(package: &str, forbidden: &[&str]) {
 
 #[test]
 fn the_core_knows_no_network_no_runtime_no_parser_of_arguments() {
-    check("zoo-core", &["ureq", "hf-hub", "clap", "toml", "ort", "tract", "burn", "prost", "zoo-formats", "zoo-host", "libloading", "tokio"]);
+    check(
+        "zoo-core",
+        &["ureq", "hf-hub", "clap", "toml", "ort", "tract", "burn", "prost", "zoo-formats", "zoo-host", "libloading", "tokio"],
+    );
 }
 
 #[test]

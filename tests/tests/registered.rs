@@ -36,7 +36,11 @@ fn every_model_resolves_with_its_weights_and_names_known_things() {
         assert!(!model.entry.backends.is_empty(), "{name} runs on no backend");
         for backend in &model.entry.backends {
             let backend = zoo.backend(backend).unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert!(model.model.artifact_kinds().iter().any(|k| backend.accepts().contains(k)), "{name} has nothing for {}", backend.name());
+            assert!(
+                model.model.artifact_kinds().iter().any(|k| backend.accepts().contains(k)),
+                "{name} has nothing for {}",
+                backend.name()
+            );
         }
         let card = model.model.card();
         for (what, text) in [("title", &card.title), ("description", &card.description), ("code licence", &card.code_licence)] {

@@ -7,7 +7,7 @@ fn main() {
     let library = zoo_host::plugins::inspect(&fixture("good")).expect("the fixture is a plugin");
     // SAFETY: the fixture follows the ABI and the library is never unloaded.
     let plugin = unsafe {
-        let opened = Box::leak(Box::new(libloading::Library::new(&library.path).expect("it opens")));
+        let opened = std::mem::ManuallyDrop::new(libloading::Library::new(&library.path).expect("it opens"));
         let table = *opened.get::<*const abi::ZooPlugin>(library.symbol.as_bytes()).expect("it has its table");
         abi::load(table, "fixture", &Silent, Level::Trace).expect("it loads")
     };

@@ -85,7 +85,7 @@ fn malformed_tensors() {
     expect(&item(&["WRONG_SHAPE"]), "returned what it did not declare: tensor `x`: expected shape [2], found [2, 1]");
     expect(&item(&["WRONG_DTYPE"]), "expected dtype f32, found i32");
     expect(&item(&["UNKNOWN_DTYPE"]), "found DLPack code 2, 7 bits, 1 lanes");
-    expect(&item(&["NEGATIVE_SHAPE"]), "expected shape \"lengths of 0 or more\", found [-2]");
+    expect(&item(&["NEGATIVE_SHAPE"]), "expected shape of lengths of 0 or more, found [-2]");
     expect(&item(&["NULL_TENSOR"]), "expected a DLPack tensor, found NULL");
     expect(&item(&["NAME_NOT_UTF8"]), "name of a tensor is not UTF-8 at byte 1");
 }

@@ -1,7 +1,5 @@
 //! A plugin that panics everywhere: each panic is an error of the call it happened in, and a line of the host's log.
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 use zoo_abi_tests::{TestBench, fixture};
 use zoo_core::abi::{self, Entry};
@@ -82,8 +80,8 @@ fn no_panic_crosses() {
     let Availability::Unavailable { why, .. } = plugin.backends[0].probe() else { panic!("it is not ready") };
     assert!(why.contains("panicked: in probe"), "{why}");
     let before = said.lock().unwrap().len();
-    assert_eq!(before, 23, "{:#?}", said.lock().unwrap());
-    drop(plugin);
+    assert_eq!(before, 22, "{:#?}", said.lock().unwrap());
+    drop(session);
     let said = said.lock().unwrap();
     assert_eq!(said.len(), before + 1);
     assert!(said.iter().all(|line| line.starts_with("Error panic: panicked at tests/abi/fixtures/panics/src/lib.rs:")), "{said:#?}");
@@ -177,5 +175,4 @@ fn a_panic_of_the_host_in_a_callback_is_an_error_inside_the_plugin() {
     // The data set's `len` panics in the host while the plugin asks; the plugin then sees an empty one.
     let measured = model.evaluate(session.as_mut(), data.as_ref(), &Config::default(), &mut bench).unwrap().unwrap();
     assert_eq!(measured.items, 0);
-    std::mem::forget(bad);
 }

@@ -4,7 +4,7 @@ use super::compile_options;
 use crate::cli::{Benched, Global};
 use anyhow::{Context, Result};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zoo_bench::{HostCase, PythonCase, Row, host, python_onnxruntime};
 use zoo_core::{Artifact, ArtifactKind, Availability, Batch, Device, ExportRequest, Level, Reporter, Session, Silent, Tensor, TensorSpec};
@@ -22,7 +22,7 @@ pub(super) fn bench(
     zoo: &Zoo,
     what: Benched,
     as_json: bool,
-    python: Option<PathBuf>,
+    python: Option<&Path>,
     global: &Global,
     reporter: &dyn Reporter,
 ) -> Result<()> {
@@ -44,7 +44,7 @@ pub(super) fn bench(
     Ok(())
 }
 
-fn backends(zoo: &Zoo, python: Option<PathBuf>, global: &Global, reporter: &dyn Reporter) -> Result<Vec<Row>> {
+fn backends(zoo: &Zoo, python: Option<&Path>, global: &Global, reporter: &dyn Reporter) -> Result<Vec<Row>> {
     let model = zoo.model(MODEL, reporter)?;
     let (weights, _) = zoo.weights(&model, None, reporter)?;
     let artifact = model.model.export(&ExportRequest::new(ArtifactKind::Onnx), &weights, &model.config)?;
@@ -69,7 +69,7 @@ fn backends(zoo: &Zoo, python: Option<PathBuf>, global: &Global, reporter: &dyn 
             row.case = format!("{} ({})", row.case, backend.name());
             rows.push(row);
             if backend.name() == "onnxruntime" {
-                rows.extend(against_python(backend, &artifact, &batches[0], batch, python.as_deref(), options, reporter)?);
+                rows.extend(against_python(backend, &artifact, &batches[0], batch, python, options, reporter)?);
             }
         }
     }
@@ -81,7 +81,7 @@ fn against_python(
     artifact: &Artifact,
     inputs: &[Tensor],
     batch: usize,
-    python: Option<&std::path::Path>,
+    python: Option<&Path>,
     options: zoo_core::Options,
     reporter: &dyn Reporter,
 ) -> Result<Option<Row>> {

@@ -46,9 +46,9 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             return train::train(global, &train::Request { model, seed, budget, resume, out }, reporter);
         }
         Command::Plugin { command } => return plugin::plugin(&command, global, reporter),
-        Command::Bench { what, json, python } => bench::bench(&open(global, reporter)?, what, json, python, global, reporter)?,
+        Command::Bench { what, json, python } => bench::bench(&open(global, reporter)?, what, json, python.as_deref(), global, reporter)?,
         Command::Run { model, action, args, backend } => {
-            run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?
+            run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;
         }
         Command::Merge { files, json } => merge::merge(&open(global, reporter)?, &files, json.as_deref(), reporter)?,
         Command::Setup { what } => setup::setup(&what, reporter)?,

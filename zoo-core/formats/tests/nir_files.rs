@@ -90,10 +90,10 @@ fn what_is_written_is_read_back() {
 fn strip(mut graph: NirGraph) -> NirGraph {
     for node in graph.nodes.values_mut() {
         match node {
-            NirNode::If { v_reset, .. } | NirNode::Lif { v_reset, .. } | NirNode::CubaLif { v_reset, .. } => {
-                if v_reset.as_ref().is_some_and(|t| t.to_f32().iter().all(|&v| v == 0.0)) {
-                    *v_reset = None;
-                }
+            NirNode::If { v_reset, .. } | NirNode::Lif { v_reset, .. } | NirNode::CubaLif { v_reset, .. }
+                if v_reset.as_ref().is_some_and(|t| t.to_f32().iter().all(|&v| v == 0.0)) =>
+            {
+                *v_reset = None;
             }
             NirNode::Graph(inner) => *inner = strip(std::mem::take(inner)),
             _ => {}

@@ -35,7 +35,7 @@ fn a_written_model_is_read() {
     let inputs = model.inputs().unwrap();
     assert_eq!((inputs.len(), inputs[0].name.as_str(), inputs[0].shape_text().as_str()), (1, "x", "[batch, 3]"));
     assert_eq!(model.outputs().unwrap()[0].shape_text(), "[batch, 600]");
-    assert_eq!(model.metadata().into_iter().map(|(k, _)| k).collect::<Vec<_>>(), ["licence", "paper"]);
+    assert_eq!(model.metadata().into_keys().collect::<Vec<_>>(), ["licence", "paper"]);
     assert_eq!(model.nodes().iter().map(|n| n.op_type()).collect::<Vec<_>>(), ["Gemm"]);
     assert_eq!(model.initializer("w").unwrap().as_slice::<f32>().unwrap()[1799], 1799.0);
     assert_eq!(model.initializers().unwrap().tensors.len(), 2);

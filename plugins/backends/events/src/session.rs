@@ -8,7 +8,10 @@ use crate::trace;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use zoo_core::{Artifact, ArtifactKind, Availability, Backend, DType, Device, Dim, Error, Options, Result, Session, SessionStats, Tensor, TensorSpec, spec};
+use zoo_core::{
+    Artifact, ArtifactKind, Availability, Backend, DType, Device, Dim, Error, Options, Result, Session, SessionStats, Tensor, TensorSpec,
+    spec,
+};
 use zoo_formats::event_graph::{EventGraph, Op, Source};
 
 /// The event-driven backend.

@@ -32,8 +32,8 @@ impl OrtSession {
         let model = read(artifact)?;
         let (inputs, outputs) = (model.inputs()?, model.outputs()?);
         let metadata = artifact.metadata.clone().into_iter().chain(model.metadata()).collect();
-        let builder = configure(artifact, settings, &runtime)?;
-        let builder = register(builder, settings, &runtime)?;
+        let builder = configure(artifact, settings, runtime)?;
+        let builder = register(builder, settings, runtime)?;
         let main = artifact.main()?;
         let session = guard("compiling", || {
             let mut builder = builder;

@@ -99,24 +99,13 @@ pub fn optimal_path(
     }
     // One more state, constantly one, carries the reference.
     let size = 2 * n + 1;
-    let hamiltonian = Mat::from_fn(size, size, |i, j| match (i, j) {
-        (i, j) if i < n && j < n => a[(i, j)],
-        (i, j) if i < n && j < 2 * n => {
-            if i == j - n {
-                -b[i] * b[i] / (2.0 * cost.rho)
-            } else {
-                0.0
-            }
-        }
-        (i, j) if i < 2 * n && i >= n && j < n => {
-            if i - n == j {
-                -2.0 * cost.state[j]
-            } else {
-                0.0
-            }
-        }
-        (i, j) if i < 2 * n && i >= n && j < 2 * n => -a[(j - n, i - n)],
-        (i, j) if i < 2 * n && i >= n && j == 2 * n => 2.0 * cost.state[i - n] * cost.reference[i - n],
+    let block = |value: f64, on_diagonal: bool| if on_diagonal { value } else { 0.0 };
+    let hamiltonian = Mat::from_fn(size, size, |i, j| match (i / n, j / n) {
+        (0, 0) => a[(i, j)],
+        (0, 1) => block(-b[i] * b[i] / (2.0 * cost.rho), i + n == j),
+        (1, 0) => block(-2.0 * cost.state[j], i == j + n),
+        (1, 1) => -a[(j - n, i - n)],
+        (1, 2) => 2.0 * cost.state[i - n] * cost.reference[i - n],
         _ => 0.0,
     });
     let whole = exponential((&hamiltonian * faer::Scale(horizon)).as_ref())?;

@@ -59,6 +59,7 @@ fn card() -> ModelCard {
 }
 
 /// An error of the data as an error of the core.
+#[allow(clippy::needless_pass_by_value, reason = "for use with map_err")]
 pub(crate) fn data_error(error: DataError) -> Error {
     Error::Argument { what: "recording".into(), expected: "series that the study can use".into(), found: error.to_string() }
 }

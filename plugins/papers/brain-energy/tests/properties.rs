@@ -28,7 +28,7 @@ proptest! {
     fn energy_is_never_negative_and_more_input_never_costs_more((m, b, x0, xf) in system(6), add in 0.0f64..1.0, region in 0usize..6) {
         let e = energy(&m, &b, 1.0, &x0, &xf);
         prop_assert!(e >= 0.0);
-        let mut more = b.clone();
+        let mut more = b;
         more[region] += add;
         prop_assert!(energy(&m, &more, 1.0, &x0, &xf) <= e * (1.0 + 1e-9));
     }
@@ -108,7 +108,7 @@ fn every_reading_of_transition_gives_an_energy() {
 
 #[test]
 fn kmeans_finds_planted_centres() {
-    let centre = |t: usize| if t % 3 == 0 { 5.0 } else { -5.0 };
+    let centre = |t: usize| if t.is_multiple_of(3) { 5.0 } else { -5.0 };
     let series = Mat::from_fn(2, 60, |i, t| centre(t) + 0.01 * ((t * 7 + i) % 5) as f64);
     let states = transitions::kmeans(series.as_ref(), 2, 4, 1);
     let first = states.labels[0];

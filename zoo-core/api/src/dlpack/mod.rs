@@ -267,9 +267,9 @@ unsafe fn describe(managed: &DLManagedTensorVersioned, what: &str) -> Result<Des
     // SAFETY: non-null if there is an axis; of `ndim` numbers by contract.
     let lengths = if axes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(tensor.shape, axes) } };
     let shape = lengths.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
-    let shape = shape.ok_or_else(|| Error::shape(what, "lengths of 0 or more", lengths))?;
+    let shape = shape.ok_or_else(|| misshapen(what, "of lengths of 0 or more", lengths))?;
     let len = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d)).filter(|&n| n <= isize::MAX as usize);
-    let len = len.ok_or_else(|| Error::shape(what, "a size that fits memory", &shape))?;
+    let len = len.ok_or_else(|| misshapen(what, "of a size that fits memory", &shape))?;
     if axes > 0 && !tensor.strides.is_null() && len > 0 {
         // SAFETY: as for the shape.
         let strides = unsafe { std::slice::from_raw_parts(tensor.strides, axes) };
@@ -288,6 +288,10 @@ unsafe fn describe(managed: &DLManagedTensorVersioned, what: &str) -> Result<Des
             .ok_or_else(|| Error::argument(what, "a data pointer", format!("{:p} and offset {}", tensor.data, tensor.byte_offset)))?
     };
     Ok((dtype, shape, data, len))
+}
+
+fn misshapen(what: &str, expected: &str, found: impl std::fmt::Debug) -> Error {
+    Error::Shape { what: what.into(), expected: expected.into(), found: format!("{found:?}") }
 }
 
 /// Axes of length 1 may have any stride.

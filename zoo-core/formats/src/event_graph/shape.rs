@@ -125,7 +125,7 @@ fn rank(node: &Node, expected: &str, found: &[usize]) -> Error {
 }
 
 fn channels(node: &Node, input: usize, out: usize, per_group: usize, groups: usize) -> Result<()> {
-    if groups == 0 || input % groups != 0 || out % groups != 0 || per_group != input / groups {
+    if groups == 0 || !input.is_multiple_of(groups) || !out.is_multiple_of(groups) || per_group != input / groups {
         let why = format!(
             "expected {input} input channels as groups x weight axis 1 and groups to divide both sides, found {groups} groups, weight axis 1 of {per_group}, {out} output channels"
         );

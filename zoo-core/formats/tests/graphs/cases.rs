@@ -4,13 +4,13 @@ use zoo_core::{Artifact, DType, Dim, Tensor};
 use zoo_formats::onnx::{Conv, Graph, Node, Pool, ResizeMode, Value};
 use zoo_formats::{Error, Result};
 
-pub struct Case {
-    pub name: &'static str,
-    pub since: u32,
-    pub fill: fn(&mut Graph) -> Result<()>,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) since: u32,
+    pub(crate) fill: fn(&mut Graph) -> Result<()>,
 }
 
-pub fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     let case = |name, since, fill| Case { name, since, fill };
     vec![
         case("unary", 13, unary),
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Case> {
     ]
 }
 
-pub fn build(case: &Case, opset: u32) -> Result<Artifact> {
+pub(crate) fn build(case: &Case, opset: u32) -> Result<Artifact> {
     let mut g = Graph::with_opset(case.name, opset)?;
     g.metadata("paper", "10.0000/example");
     g.metadata("licence", "MIT");

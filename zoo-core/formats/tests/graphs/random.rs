@@ -10,7 +10,7 @@ use zoo_formats::onnx::{Conv, Graph, Pool, ResizeMode, Value};
 /// One random step: which operator, on which values, with which numbers.
 type Step = (u8, prop::sample::Index, prop::sample::Index, i64, i64);
 
-pub fn graphs(count: usize, free: bool) -> Vec<Artifact> {
+pub(crate) fn graphs(count: usize, free: bool) -> Vec<Artifact> {
     let step = (0..28u8, any::<prop::sample::Index>(), any::<prop::sample::Index>(), -3..4i64, 1..4i64);
     let recipe = (prop::collection::vec(step, 4..16), prop::collection::vec(1..6usize, 2..5), 13..=20u32);
     let mut runner = TestRunner::deterministic();

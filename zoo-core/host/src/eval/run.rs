@@ -127,13 +127,13 @@ fn default_loop(
     let outcome = evaluate_batches(model.model, session, dataset, range, options.batch, &mut metrics, reporter)?;
     let latency = || Some(Latency { p50: outcome.latency_ms(0.5)?, p95: outcome.latency_ms(0.95)? });
     let keep = options.shard.is_some();
-    let measured = |m: &Box<dyn zoo_core::Metric>| {
+    let measured = |m: &dyn zoo_core::Metric| {
         let state = keep.then(|| m.state());
         Some((m.name().to_string(), Measured { estimate: m.estimate()?, state }))
     };
     Ok(Evaluated {
         items: outcome.items,
-        metrics: metrics.iter().filter_map(measured).collect(),
+        metrics: metrics.iter().filter_map(|m| measured(&**m)).collect(),
         timing: Timing {
             eval_s: outcome.seconds,
             latency_ms: latency(),

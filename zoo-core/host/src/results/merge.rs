@@ -93,8 +93,8 @@ fn join(mut shards: Vec<Run>, fresh: &impl Fn(&str) -> Vec<Box<dyn Metric>>) -> 
     joined.timing.compile_s = shards.iter().map(|run| run.timing.compile_s).sum();
     joined.timing.eval_s = shards.iter().map(|run| run.timing.eval_s).sum();
     #[allow(clippy::cast_precision_loss, reason = "a count of items")]
-    let rate = |seconds: f64| (seconds > 0.0).then(|| n as f64 / seconds);
-    joined.timing.items_per_s = rate(joined.timing.eval_s);
+    let items = n as f64;
+    joined.timing.items_per_s = (joined.timing.eval_s > 0.0).then(|| items / joined.timing.eval_s);
     joined.spikes = weighted_spikes(&shards, n);
     Ok(joined)
 }

@@ -62,7 +62,16 @@ pub struct Row {
 }
 
 fn lower_is_better(case: &str, ours: f64, peer: &str, peer_value: f64) -> Row {
-    Row { bench: "executor", case: case.into(), ours, unit: "ms/sample", peer: peer.into(), peer_value, ratio: peer_value / ours, better: "lower" }
+    Row {
+        bench: "executor",
+        case: case.into(),
+        ours,
+        unit: "ms/sample",
+        peer: peer.into(),
+        peer_value,
+        ratio: peer_value / ours,
+        better: "lower",
+    }
 }
 
 fn higher_is_better(case: &str, ours: f64, unit: &'static str, peer: &str, peer_value: f64) -> Row {

@@ -59,7 +59,9 @@ impl Cost {
     /// The energy of one run, on average.
     pub fn energy(&self, model: &EnergyModel) -> Energy {
         let runs = self.runs.max(1) as f64;
-        let spent = self.effective_acs as f64 * model.ac_pj + self.effective_macs as f64 * model.mac_pj + self.membrane_updates as f64 * model.update_pj;
+        let spent = self.effective_acs as f64 * model.ac_pj
+            + self.effective_macs as f64 * model.mac_pj
+            + self.membrane_updates as f64 * model.update_pj;
         let dense = (self.dense_acs + self.dense_macs) as f64 * model.mac_pj;
         Energy { model: model.clone(), events_nj: spent / runs / 1000.0, dense_nj: dense / runs / 1000.0 }
     }

@@ -111,7 +111,9 @@ pub fn cost(graph: &EventGraph, runs: &[Outcome]) -> Result<Cost> {
                     match &source.multiplicity {
                         Multiplicity::Analog => cost.effective_macs += fans[position].1,
                         Multiplicity::Value => cost.effective_acs += fans[position].1 * v.abs() as u64,
-                        Multiplicity::Amplitude(theta) => cost.effective_acs += fans[position].1 * (v / theta.at(position)).round().abs() as u64,
+                        Multiplicity::Amplitude(theta) => {
+                            cost.effective_acs += fans[position].1 * (v / theta.at(position)).round().abs() as u64;
+                        }
                     }
                 }
             }

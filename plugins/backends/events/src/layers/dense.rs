@@ -38,7 +38,15 @@ impl Dense {
 
 /// Adds a convolution of `events` to `current`.
 #[inline(always)]
-pub(super) fn run<N: Num, S: Simd>(simd: S, conv: &Conv<N>, from: Extent, to: Extent, events: &Events, current: &mut [N], work: &mut Option<Dense>) {
+pub(super) fn run<N: Num, S: Simd>(
+    simd: S,
+    conv: &Conv<N>,
+    from: Extent,
+    to: Extent,
+    events: &Events,
+    current: &mut [N],
+    work: &mut Option<Dense>,
+) {
     let work = work.get_or_insert_with(|| Dense::new(conv, from));
     work.padded.fill(0.0);
     for (&index, &value) in events.index.iter().zip(&events.value) {

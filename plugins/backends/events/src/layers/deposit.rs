@@ -76,7 +76,9 @@ fn count<N: Num>(deposit: &Deposit<N>, from: Extent, multiplicity: &Multiplicity
         DepositKind::Linear { outputs, .. } if ones => (*outputs * events.len()) as u64,
         DepositKind::Linear { outputs, .. } => *outputs as u64 * (0..events.len()).map(times).sum::<u64>(),
         DepositKind::Conv(conv) if ones => events.index.iter().map(|&index| u64::from(conv.fan_out[index as usize / from.c])).sum(),
-        DepositKind::Conv(conv) => events.index.iter().enumerate().map(|(i, &index)| u64::from(conv.fan_out[index as usize / from.c]) * times(i)).sum(),
+        DepositKind::Conv(conv) => {
+            events.index.iter().enumerate().map(|(i, &index)| u64::from(conv.fan_out[index as usize / from.c]) * times(i)).sum()
+        }
     };
     let counters = &mut state.counters;
     match multiplicity {
@@ -134,7 +136,15 @@ fn largest_weight<N: Num>(kind: &DepositKind<N>) -> f64 {
 }
 
 /// Deposits in parts that fit the headroom, moving the current to wide memory after each.
-fn in_parts<N: Num, S: Simd>(simd: S, deposit: &Deposit<N>, from: Extent, events: &Events, unit: &Unit<N>, state: &mut UnitState<N>, work: &mut Work) {
+fn in_parts<N: Num, S: Simd>(
+    simd: S,
+    deposit: &Deposit<N>,
+    from: Extent,
+    events: &Events,
+    unit: &Unit<N>,
+    state: &mut UnitState<N>,
+    work: &mut Work,
+) {
     let limit = (N::HEADROOM / largest_weight(&deposit.kind).max(1.0)).floor().max(1.0) as f32;
     let mut part = std::mem::take(&mut work.part);
     let mut room = limit;

@@ -185,7 +185,12 @@ impl<N: Num> UnitState<N> {
         let numbers = self.current.len() + self.v.len() + self.synaptic.len() + self.base.as_ref().map_or(0, Vec::len);
         let lines: usize = self.line.iter().map(|e| e.index.capacity() * 8).sum();
         let dense: usize = self.dense.iter().flatten().map(Dense::bytes).sum();
-        numbers * size_of::<N>() + (self.wide.len() + self.refractory.len()) * 4 + self.next.len() * 6 + self.events.index.capacity() * 8 + lines + dense
+        numbers * size_of::<N>()
+            + (self.wide.len() + self.refractory.len()) * 4
+            + self.next.len() * 6
+            + self.events.index.capacity() * 8
+            + lines
+            + dense
     }
 }
 

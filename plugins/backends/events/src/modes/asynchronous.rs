@@ -61,24 +61,39 @@ pub struct Asynchronous<N: Num> {
 pub(super) fn check(graph: &EventGraph, settings: &Settings) -> Result<()> {
     for node in &graph.nodes {
         let refuse = |op: &str, why: &str| {
-            Err(Error::UnsupportedOperator { backend: "events (asynchronous)".into(), op: op.into(), node: node.name.clone(), why: why.into() })
+            Err(Error::UnsupportedOperator {
+                backend: "events (asynchronous)".into(),
+                op: op.into(),
+                node: node.name.clone(),
+                why: why.into(),
+            })
         };
         match &node.op {
             Op::Neuron(Neuron { dynamics: Dynamics::CubaLif { .. }, .. }) => {
                 return refuse("cuba-lif", "a synaptic current moves the membrane between events; use events.mode = tick_sync");
             }
             Op::Li { .. } if graph.readout.node != node.name => {
-                return refuse("li", "an integrator puts out a value at every step; only the readout may be one, else use events.mode = tick_sync");
+                return refuse(
+                    "li",
+                    "an integrator puts out a value at every step; only the readout may be one, else use events.mode = tick_sync",
+                );
             }
             Op::Li { .. } if graph.readout.rule != ReadoutRule::Membrane => {
-                return refuse("li", "without a clock only its membrane can be read; set the readout rule to membrane, or use events.mode = tick_sync");
+                return refuse(
+                    "li",
+                    "without a clock only its membrane can be read; set the readout rule to membrane, or use events.mode = tick_sync",
+                );
             }
             Op::Conv1d { bias: Some(name), .. } | Op::Conv2d { bias: Some(name), .. } | Op::Linear { bias: Some(name), .. }
                 if settings.bias == BiasMode::Dropped =>
             {
                 let values = graph.tensors.get(name).map(|t| t.as_slice::<f32>()).transpose()?.unwrap_or(&[]);
                 if let Some(b) = values.iter().find(|b| **b != 0.0) {
-                    return Err(Error::argument("events.bias", format!("clocked, since node `{}` has a bias of {b}", node.name), "dropped"));
+                    return Err(Error::argument(
+                        "events.bias",
+                        format!("clocked, since node `{}` has a bias of {b}", node.name),
+                        "dropped",
+                    ));
                 }
             }
             _ => {}

@@ -206,7 +206,9 @@ impl<N: Num> Clocked<N> {
         }
         let mut sum = vec![N::default(); self.values[nodes[0]].len()];
         for &leaf in &leaves {
-            if let Op::Conv1d { bias: Some(b), .. } | Op::Conv2d { bias: Some(b), .. } | Op::Linear { bias: Some(b), .. } = &self.graph.nodes[leaf].op {
+            if let Op::Conv1d { bias: Some(b), .. } | Op::Conv2d { bias: Some(b), .. } | Op::Linear { bias: Some(b), .. } =
+                &self.graph.nodes[leaf].op
+            {
                 let bias = self.graph.tensors[b].as_slice::<f32>()?;
                 let area = sum.len() / bias.len();
                 sum.iter_mut().enumerate().for_each(|(i, s)| *s = s.plus(Self::number(bias[i / area])));
@@ -320,7 +322,9 @@ impl<N: Num> Clocked<N> {
                     v.decayed(N::decay(self.param(decay, at, i).to_f64())).plus(x)
                 }
                 Dynamics::CubaLif { decay_mem, decay_syn, gain_syn, gain_mem } => {
-                    let syn = self.cells[at].synaptic[i].decayed(N::decay(self.param(decay_syn, at, i).to_f64())).plus(x.decayed(N::decay(*gain_syn)));
+                    let syn = self.cells[at].synaptic[i]
+                        .decayed(N::decay(self.param(decay_syn, at, i).to_f64()))
+                        .plus(x.decayed(N::decay(*gain_syn)));
                     self.cells[at].synaptic[i] = syn;
                     v.decayed(N::decay(self.param(decay_mem, at, i).to_f64())).plus(syn.decayed(N::decay(*gain_mem)))
                 }

@@ -95,7 +95,11 @@ fn check_values(what: &str, source: Source, values: &[f32]) -> Result<()> {
     match values.iter().position(|&v| bad(v)) {
         None => Ok(()),
         Some(i) => {
-            let expected = if counts { format!("whole counts from 0 to {MOST} (declare the source graded-events or frames otherwise)") } else { "finite values".into() };
+            let expected = if counts {
+                format!("whole counts from 0 to {MOST} (declare the source graded-events or frames otherwise)")
+            } else {
+                "finite values".into()
+            };
             Err(Error::argument(format!("{what}, value {i}"), expected, values[i]))
         }
     }

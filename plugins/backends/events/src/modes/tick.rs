@@ -251,7 +251,14 @@ impl<N: Num> Tick<N> {
             } else {
                 (0..unit.extent.len()).map(|i| state.v[unit.extent.from_chw(i)].to_f64() * unit.scale).collect()
             };
-            layers.push(LayerRecord { name: unit.name.clone(), neurons: unit.extent.len(), spiking, raster, membrane, counters: state.counters.clone() });
+            layers.push(LayerRecord {
+                name: unit.name.clone(),
+                neurons: unit.extent.len(),
+                spiking,
+                raster,
+                membrane,
+                counters: state.counters.clone(),
+            });
         }
         Outcome { logits, per_step: self.per_step.clone(), layers }
     }

@@ -71,7 +71,17 @@ pub(super) fn reached(input: usize, kernel: usize, stride: usize, padding: usize
 }
 
 /// Segments of each input column.
-pub(super) fn segments(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, outputs: usize, group_out: usize, merge: bool) -> Vec<Vec<Segment>> {
+#[allow(clippy::too_many_arguments, reason = "the geometry of one axis")]
+pub(super) fn segments(
+    input: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    outputs: usize,
+    group_out: usize,
+    merge: bool,
+) -> Vec<Vec<Segment>> {
     let order = tap_order(kernel, stride);
     let mut place = vec![0; kernel];
     order.iter().enumerate().for_each(|(i, &k)| place[k] = i);
@@ -80,7 +90,9 @@ pub(super) fn segments(input: usize, kernel: usize, stride: usize, padding: usiz
         for (tap, column) in reached(x, kernel, stride, padding, dilation, outputs) {
             let weight = place[tap] * group_out;
             match list.last_mut() {
-                Some(last) if merge && last.column + last.columns == column && last.weight + last.columns * group_out == weight => last.columns += 1,
+                Some(last) if merge && last.column + last.columns == column && last.weight + last.columns * group_out == weight => {
+                    last.columns += 1;
+                }
                 _ => list.push(Segment { weight, column, columns: 1 }),
             }
         }
@@ -100,7 +112,8 @@ mod tests {
             let columns = segments(17, kernel, stride, padding, 1, outputs, 8, true);
             assert!(columns.iter().all(|s| s.len() <= 1), "{kernel} {stride} {padding}: {columns:?}");
             let total: usize = columns.iter().flatten().map(|s| s.columns).sum();
-            let brute: usize = (0..outputs).map(|o| (0..kernel).filter(|k| (o * stride + k).checked_sub(padding).is_some_and(|x| x < 17)).count()).sum();
+            let brute: usize =
+                (0..outputs).map(|o| (0..kernel).filter(|k| (o * stride + k).checked_sub(padding).is_some_and(|x| x < 17)).count()).sum();
             assert_eq!(total, brute);
         }
     }

@@ -108,7 +108,11 @@ impl Lowering<'_> {
             }
             if leaves.len() + stack.len() > OPERANDS {
                 let found = format!("more than {OPERANDS}");
-                return Err(Error::argument(format!("operands summed at node `{}`", self.graph.nodes[node].name), format!("at most {OPERANDS}"), found));
+                return Err(Error::argument(
+                    format!("operands summed at node `{}`", self.graph.nodes[node].name),
+                    format!("at most {OPERANDS}"),
+                    found,
+                ));
             }
         }
         Ok(leaves)
@@ -305,7 +309,8 @@ impl Lowering<'_> {
         let input = self.edges[node][0];
         let (from, to) = (self.extents[input], self.extents[node]);
         let axis = |size: usize, outputs: usize, i: usize| -> Vec<Vec<u32>> {
-            let hits = |x| super::geometry::reached(x, kernel[i], stride[i], padding[i], 1, outputs).into_iter().map(|(_, o)| o as u32).collect();
+            let hits =
+                |x| super::geometry::reached(x, kernel[i], stride[i], padding[i], 1, outputs).into_iter().map(|(_, o)| o as u32).collect();
             (0..size).map(hits).collect()
         };
         let (rows, columns): (Vec<Vec<u32>>, _) = (axis(from.h, to.h, 0), axis(from.w, to.w, 1));
@@ -349,7 +354,11 @@ impl Lowering<'_> {
                     };
                 }
                 Op::SumPool2d { .. } | Op::Flatten {} | Op::Delay { .. } => at = self.edges[at][0],
-                Op::Concat {} if self.edges[at].iter().all(|&f| matches!(self.graph.nodes[f].op, Op::Neuron(Neuron { payload: Payload::Unit, .. }))) => {
+                Op::Concat {}
+                    if self.edges[at]
+                        .iter()
+                        .all(|&f| matches!(self.graph.nodes[f].op, Op::Neuron(Neuron { payload: Payload::Unit, .. }))) =>
+                {
                     return Multiplicity::Value;
                 }
                 _ => return Multiplicity::Analog,

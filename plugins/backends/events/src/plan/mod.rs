@@ -39,6 +39,7 @@ impl Extent {
     }
 
     /// Number of values.
+    #[allow(clippy::len_without_is_empty, reason = "an extent is never empty")]
     pub fn len(self) -> usize {
         self.h * self.w * self.c
     }

@@ -25,7 +25,8 @@ pub(super) fn product<N: Num>(graph: &EventGraph, node: &Node, from: Extent, to:
         }
         Op::Conv1d { weight, stride, padding, dilation, groups, .. } => {
             let k = graph.tensors[weight].shape()[2];
-            let window = Window { kernel: [1, k], stride: [1, stride[0]], padding: [0, padding[0]], dilation: [1, dilation[0]], groups: *groups };
+            let window =
+                Window { kernel: [1, k], stride: [1, stride[0]], padding: [0, padding[0]], dilation: [1, dilation[0]], groups: *groups };
             (weight, window)
         }
         _ => return Ok(None),
@@ -73,7 +74,8 @@ fn conv<N: Num>(source: &[f32], window: &Window, from: Extent, to: Extent, ratio
         }
     }
     let per_output = group_in * ky * kx;
-    let sum = |out: usize| (0..per_output).map(|i| N::weight_f64(N::weight(f64::from(source[out * per_output + i]) * ratio)).abs()).sum::<f64>();
+    let sum =
+        |out: usize| (0..per_output).map(|i| N::weight_f64(N::weight(f64::from(source[out * per_output + i]) * ratio)).abs()).sum::<f64>();
     let axis = |i: usize| (window.kernel[i], window.stride[i], window.padding[i], window.dilation[i]);
     let (k, s, p, d) = axis(1);
     let segments = segments(from.w, k, s, p, d, to.w, group_out, window.groups == 1);

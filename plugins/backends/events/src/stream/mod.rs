@@ -144,7 +144,9 @@ impl<N: Num> Stream<N> {
     /// Bytes of state and queues.
     pub fn bytes(&self) -> usize {
         let outputs: usize = self.outputs.iter().map(|o| o.values.len() * 4).sum();
-        self.tick.states().iter().map(crate::layers::UnitState::bytes).sum::<usize>() + outputs + self.open.capacity() * size_of::<Impulse>()
+        self.tick.states().iter().map(crate::layers::UnitState::bytes).sum::<usize>()
+            + outputs
+            + self.open.capacity() * size_of::<Impulse>()
     }
 
     /// Runs the open step; then, if nothing stirs, goes straight on towards `target`.

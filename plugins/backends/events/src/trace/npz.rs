@@ -33,7 +33,11 @@ fn write_into(target: impl Write + std::io::Seek, outcome: &Outcome) -> std::io:
     Ok(())
 }
 
-fn array<W: Write + std::io::Seek, T: npyz::AutoSerialize + Copy>(archive: &mut zip::ZipWriter<W>, name: &str, values: &[T]) -> std::io::Result<()> {
+fn array<W: Write + std::io::Seek, T: npyz::AutoSerialize + Copy>(
+    archive: &mut zip::ZipWriter<W>,
+    name: &str,
+    values: &[T],
+) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(&[values.len() as u64]).writer(&mut bytes).begin_nd()?;
     writer.extend(values.iter().copied())?;

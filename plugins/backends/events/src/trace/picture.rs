@@ -51,7 +51,12 @@ fn failed(path: &Path) -> impl FnOnce(String) -> Error {
     move |message| Error::io(path)(std::io::Error::other(message))
 }
 
-fn draw<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, outcome: &Outcome, steps: usize, size: Picture) -> std::result::Result<(), String> {
+fn draw<B: DrawingBackend>(
+    area: &DrawingArea<B, plotters::coord::Shift>,
+    outcome: &Outcome,
+    steps: usize,
+    size: Picture,
+) -> std::result::Result<(), String> {
     let text = |e: plotters::drawing::DrawingAreaErrorKind<B::ErrorType>| e.to_string();
     area.fill(&WHITE).map_err(text)?;
     let layers: Vec<_> = outcome.layers.iter().filter(|l| l.spiking).collect();

@@ -40,7 +40,12 @@ fn e08_average_pool_equals_sum_pool_with_scaled_weights() {
                 let b = EventGraph::builder(5).input("x", [2, 2 * k + 1, 2 * k], Source::Events);
                 let b = if average { b.avg_pool2d("p", "x", [k, k]) } else { b.sum_pool2d("p", "x", [k, k]) };
                 let w = if average { w.clone() } else { tensor(&[3, 8], &scaled) };
-                b.flatten("f", "p").linear("l", "f", w, None).neuron("n", "l", Neuron::integrate_and_fire(0.5)).readout("n", ReadoutRule::Sum).build().unwrap()
+                b.flatten("f", "p")
+                    .linear("l", "f", w, None)
+                    .neuron("n", "l", Neuron::integrate_and_fire(0.5))
+                    .readout("n", ReadoutRule::Sum)
+                    .build()
+                    .unwrap()
             };
             let data: Vec<f32> = (0..5 * 2 * (2 * k + 1) * 2 * k).map(|_| f32::from(u8::from(random.chance(0.3)))).collect();
             for mode in MODES {

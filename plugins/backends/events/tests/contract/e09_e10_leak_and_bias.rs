@@ -75,7 +75,7 @@ fn e10_dropping_a_bias_is_refused_unless_it_is_zero() {
     let settings = Settings { mode: Mode::AsyncDfs, bias: BiasMode::Dropped, ..Settings::default() };
     let error = execute(&graph, &feed(recipe, &data), &settings).unwrap_err().to_string();
     assert!(error.contains("events.bias") && error.contains("conv0"), "{error}");
-    let mut zero = graph.clone();
+    let mut zero = graph;
     for (name, tensor) in &mut zero.tensors {
         if name.ends_with(".bias") {
             tensor.as_mut_slice::<f32>().unwrap().fill(0.0);

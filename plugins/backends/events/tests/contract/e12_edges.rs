@@ -46,7 +46,8 @@ fn replay_is_identical() {
 fn a_million_events_pass() {
     let graph = small(Source::Events);
     let random = &mut Random(1);
-    let mut events: Vec<_> = (0..1_000_001).map(|_| Impulse { step: random.below(4) as u32, index: random.below(36) as u32, value: 1.0 }).collect();
+    let mut events: Vec<_> =
+        (0..1_000_001).map(|_| Impulse { step: random.below(4) as u32, index: random.below(36) as u32, value: 1.0 }).collect();
     events.sort_by_key(|e| e.step);
     let tick = run(&graph, &[Feed::Impulses(&events)], Mode::TickSync);
     same(&tick, &run(&graph, &[Feed::Impulses(&events)], Mode::Clocked), "a million events");

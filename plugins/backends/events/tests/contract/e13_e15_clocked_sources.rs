@@ -41,7 +41,8 @@ fn e14_amplitudes_and_unit_spikes_give_the_same_trains() {
         let (a, b) = (random.pick(&[0.25f32, 0.5, 1.0, 2.0]), random.pick(&[0.5f32, 1.0, 4.0]));
         let (w1, b1) = (crate::nets::weights(random, &[6, 5], Grid::Dyadic, 1.0), crate::nets::weights(random, &[6], Grid::Dyadic, 0.3));
         let (w2, b2) = (crate::nets::weights(random, &[4, 6], Grid::Dyadic, 1.0), crate::nets::weights(random, &[4], Grid::Dyadic, 0.3));
-        let times = |t: &zoo_core::Tensor, f: f32| tensor(t.shape(), &t.as_slice::<f32>().unwrap().iter().map(|v| v * f).collect::<Vec<_>>());
+        let times =
+            |t: &zoo_core::Tensor, f: f32| tensor(t.shape(), &t.as_slice::<f32>().unwrap().iter().map(|v| v * f).collect::<Vec<_>>());
         let build = |unit: bool| {
             let cell = |theta: f32| {
                 if unit { Neuron::integrate_and_fire(1.0) } else { Neuron { payload: Payload::Theta, ..Neuron::integrate_and_fire(theta) } }
@@ -58,7 +59,8 @@ fn e14_amplitudes_and_unit_spikes_give_the_same_trains() {
                 .unwrap()
         };
         let image: Vec<f32> = (0..5).map(|_| random.below(256) as f32 / 256.0).collect();
-        let (theta, unit) = (run(&build(false), &[Feed::Image(&image)], Mode::TickSync), run(&build(true), &[Feed::Image(&image)], Mode::TickSync));
+        let (theta, unit) =
+            (run(&build(false), &[Feed::Image(&image)], Mode::TickSync), run(&build(true), &[Feed::Image(&image)], Mode::TickSync));
         for (layer, amplitude) in [("n1", a), ("n2", b)] {
             let scaled: Vec<_> = train(&unit, layer).into_iter().map(|(t, i, v)| (t, i, v * amplitude)).collect();
             assert_eq!(train(&theta, layer), scaled, "seed {seed}");

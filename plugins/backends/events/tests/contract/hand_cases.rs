@@ -62,7 +62,8 @@ fn a_neuron_still_above_threshold_fires_without_input() {
 #[test]
 fn a_membrane_that_starts_above_threshold_fires_at_once() {
     let neuron = Neuron { v_init: 2.0f32.into(), ..Neuron::integrate_and_fire(1.0) };
-    let graph = EventGraph::builder(3).input("x", [2], Source::Events).neuron("n", "x", neuron).readout("n", ReadoutRule::Sum).build().unwrap();
+    let graph =
+        EventGraph::builder(3).input("x", [2], Source::Events).neuron("n", "x", neuron).readout("n", ReadoutRule::Sum).build().unwrap();
     check(&graph, &[], "n", &[(0, 0, 1.0), (0, 1, 1.0), (1, 0, 1.0), (1, 1, 1.0)]);
 }
 
@@ -104,7 +105,8 @@ fn a_residual_sum_and_a_bias() {
 #[test]
 fn refractory_neurons_hold_and_discard() {
     let neuron = Neuron { refractory: 2, ..Neuron::integrate_and_fire(1.0) };
-    let graph = EventGraph::builder(5).input("x", [1], Source::Events).neuron("n", "x", neuron).readout("n", ReadoutRule::Sum).build().unwrap();
+    let graph =
+        EventGraph::builder(5).input("x", [1], Source::Events).neuron("n", "x", neuron).readout("n", ReadoutRule::Sum).build().unwrap();
     let every: Vec<_> = (0..5).map(|t| one(t, 0)).collect();
     check(&graph, &every, "n", &[(0, 0, 1.0), (3, 0, 1.0)]);
     for mode in [Mode::AsyncBfs, Mode::AsyncDfs] {

@@ -95,6 +95,7 @@ fn what_integers_cannot_express_is_refused_by_node() {
     let error = execute(&graph, &feed(recipe, &data), &int8(Mode::TickSync)).unwrap_err().to_string();
     let cuba = graph.nodes.iter().find(|n| matches!(n.op, Op::Neuron(_))).unwrap();
     assert!(error.contains(&cuba.name) && error.contains("f32"), "{error}");
-    let graph = EventGraph::builder(1).input("x", [1], Source::Constant).li("v", "x", 0.5).readout("v", ReadoutRule::Membrane).build().unwrap();
+    let graph =
+        EventGraph::builder(1).input("x", [1], Source::Constant).li("v", "x", 0.5).readout("v", ReadoutRule::Membrane).build().unwrap();
     assert!(execute(&graph, &[Feed::Image(&[1.0])], &int8(Mode::TickSync)).unwrap_err().to_string().contains("inputs other than events"));
 }

@@ -2,6 +2,7 @@
 
 mod nets;
 
+mod costs;
 mod e01_tick_equals_clocked;
 mod e02_totals_do_not_depend_on_order;
 mod e03_e05_orders;
@@ -10,7 +11,6 @@ mod e09_e10_leak_and_bias;
 mod e11_synops;
 mod e12_edges;
 mod e13_e15_clocked_sources;
-mod costs;
 mod goldens;
 mod hand_cases;
 mod integers;

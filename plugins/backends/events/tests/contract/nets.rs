@@ -136,7 +136,7 @@ pub(crate) fn network_with(seed: u64, recipe: Recipe, make: impl Fn(usize, Famil
         let (padding, dilation) = ([random.below(2), random.below(2)], [1 + random.below(2), 1 + random.below(2)]);
         let out = |i: usize| (shape[i + 1] + 2 * padding[i]).checked_sub((kernel[i] - 1) * dilation[i] + 1).map(|s| s / stride[i] + 1);
         let (Some(h), Some(w)) = (out(0), out(1)) else { continue };
-        let groups = if shape[0] % 2 == 0 && random.chance(0.3) { 2 } else { 1 };
+        let groups = if shape[0].is_multiple_of(2) && random.chance(0.3) { 2 } else { 1 };
         let channels = groups * random.pick(&[1, 2, 5, 8, 9]);
         let weight = weights(random, &[channels, shape[0] / groups, kernel[0], kernel[1]], recipe.grid, 1.0);
         let bias = recipe.bias.then(|| weights(random, &[channels], recipe.grid, 0.2));
@@ -173,7 +173,10 @@ pub(crate) fn network_with(seed: u64, recipe: Recipe, make: impl Fn(usize, Famil
     let (w1, w2) = (weights(random, &[hidden, n], recipe.grid, 0.5), weights(random, &[4, hidden], recipe.grid, 1.0));
     let bias = recipe.bias.then(|| weights(random, &[4], recipe.grid, 0.2));
     let rule = random.pick(&[ReadoutRule::Sum, ReadoutRule::Mean]);
-    builder = builder.linear("fc1", "flat", w1, None).neuron("last", "fc1", make(9, recipe.family, recipe.grid, random)).linear("fc2", "last", w2, bias);
+    builder = builder
+        .linear("fc1", "flat", w1, None)
+        .neuron("last", "fc1", make(9, recipe.family, recipe.grid, random))
+        .linear("fc2", "last", w2, bias);
     let graph = builder.readout("fc2", rule).build().unwrap();
     let area: usize = input.iter().product();
     let activity = random.pick(&[0.02, 0.1, 0.4]);
@@ -222,7 +225,13 @@ pub(crate) fn train(outcome: &Outcome, layer: &str) -> Vec<(u32, u32, f32)> {
 }
 
 /// A graph of neurons joined by single weights: `(to, from, weight)`; `x` is the one input.
-pub(crate) fn wires(steps: usize, neurons: &[&str], edges: &[(&str, &str, f32)], readout: &str, make: impl Fn(&str) -> Neuron) -> EventGraph {
+pub(crate) fn wires(
+    steps: usize,
+    neurons: &[&str],
+    edges: &[(&str, &str, f32)],
+    readout: &str,
+    make: impl Fn(&str) -> Neuron,
+) -> EventGraph {
     let mut builder: Builder = EventGraph::builder(steps).input("x", [1], Source::GradedEvents);
     for &to in neurons {
         let mut names = Vec::new();

@@ -38,10 +38,8 @@ fn a_stream_gives_what_a_run_gives() {
         events.push(event(time, random));
     }
     let steps = (time / 1000 + 1) as usize;
-    let impulses: Vec<_> = events
-        .iter()
-        .map(|e| Impulse { step: (e.time_us / 1000) as u32, index: (e.channel * 8 + e.y) * 8 + e.x, value: 1.0 })
-        .collect();
+    let impulses: Vec<_> =
+        events.iter().map(|e| Impulse { step: (e.time_us / 1000) as u32, index: (e.channel * 8 + e.y) * 8 + e.x, value: 1.0 }).collect();
     let graph = graph(steps);
     let whole = run(&graph, &[Feed::Impulses(&impulses)], Mode::Clocked);
     let mut stream = Stream::new(Arc::new(lower::<f32>(&graph).unwrap()), &Settings::default(), 1000).unwrap();

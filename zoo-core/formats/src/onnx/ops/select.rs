@@ -74,7 +74,7 @@ fn slice(context: &mut Context<'_>) -> Result<Inferred> {
 }
 
 /// The indices that a slice picks from an axis.
-fn picks(start: i64, end: i64, step: i64, length: usize) -> impl Iterator<Item = usize> + ExactSizeIterator {
+fn picks(start: i64, end: i64, step: i64, length: usize) -> impl ExactSizeIterator<Item = usize> {
     let length = length as i64;
     let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };
     let bound = |at: i64| (if at < 0 { at.saturating_add(length) } else { at }).clamp(low, high);

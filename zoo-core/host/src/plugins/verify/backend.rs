@@ -33,6 +33,10 @@ pub(super) fn verify(record: &mut Recorder, backend: &dyn Backend, artifacts: &[
         let none = Artifact { files: Vec::new(), ..junk };
         record.refuses(subject, &format!("refuses {kind} without files"), backend.compile(&none, &device, &options));
     }
+    leaks(record, subject, "refusing an artifact", || {
+        let junk = Artifact::single(KINDS[0], "junk", "junk.bin", &b"this is no model"[..]);
+        backend.compile(&junk, &device, &options).map(drop)
+    });
     let usable: Vec<_> = artifacts.iter().filter(|artifact| backend.accepts().contains(&artifact.kind)).collect();
     if usable.is_empty() {
         record.skipped(

@@ -44,26 +44,24 @@ impl Conv2d {
             input_grad.into_iter().chain(weight_grad).for_each(|grad| grad.fill(0.0));
             return Ok(());
         }
-        let direct = self.is_direct();
-        if let (true, Some(transposed)) = (direct, self.transposed())
-            && let Some(grad) = input_grad.take()
-        {
-            transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
+        if let Some(transposed) = self.transposed().filter(Self::is_direct) {
+            if let Some(grad) = input_grad.take() {
+                transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
+            }
+        }
+        let mut weight_grad = weight_grad;
+        if let Some(grad) = weight_grad.as_deref_mut().filter(|_| self.is_direct()) {
+            self.weight_backward(input, output_grad, grad, scratch);
+            weight_grad = None;
         }
         if input_grad.is_none() && weight_grad.is_none() {
             return Ok(());
         }
 
-        let per_task = self.images_per_task();
-        let count = self.n.div_ceil(per_task);
         let weight_len = if weight_grad.is_some() { self.weight_len() } else { 0 };
-        let column = if direct {
-            self.direct_scratch()
-        } else if self.is_depthwise() || self.is_pointwise() {
-            0
-        } else {
-            self.depth() * self.tile_rows() * self.ow
-        };
+        let per_task = self.images_per_task(weight_len);
+        let count = self.n.div_ceil(per_task);
+        let column = if self.is_depthwise() || self.is_pointwise() { 0 } else { self.depth() * self.tile_rows() * self.ow };
         let scratch = scratch.take(count * (weight_len + column));
         let (partial, mut columns) = scratch.split_at_mut(count * weight_len);
         partial.fill(0.0);
@@ -82,28 +80,34 @@ impl Conv2d {
             });
             tasks.push(Task { input, output_grad, input_grad: own_grad, weight_grad, columns: own });
         }
-        tasks.into_par_iter().try_for_each(|task| {
-            if direct {
-                self.direct_weight_grad(task.input, task.output_grad, task.weight_grad, task.columns);
-                return Ok(());
-            }
-            self.backward_images(weight, task)
-        })?;
-
+        tasks.into_par_iter().try_for_each(|task| self.backward_images(weight, task))?;
         if let Some(grad) = weight_grad {
-            let (first, rest) = partial.split_at(weight_len);
-            grad.copy_from_slice(first);
-            for part in rest.chunks_exact(weight_len) {
-                grad.iter_mut().zip(part).for_each(|(g, p)| *g += p);
-            }
+            add_up(partial, weight_len);
+            grad.copy_from_slice(&partial[..weight_len]);
         }
         Ok(())
     }
 
-    /// Images in one partial sum of the weight gradient: at most 16 sums, fewer if they would take over 64 MB. It
-    /// depends on the shape alone, so that the order of summation does not change with the number of threads.
-    fn images_per_task(&self) -> usize {
-        let sums = (16 * 1024 * 1024 / self.weight_len().max(1)).clamp(2, 16);
+    /// The weight gradient by register tiles.
+    fn weight_backward(&self, input: &[f32], output_grad: &[f32], grad: &mut [f32], scratch: &mut Scratch) {
+        let layout = self.layout();
+        let (sums, work) = self.direct_scratch(&layout);
+        let per_task = self.images_per_task(sums);
+        let count = self.n.div_ceil(per_task);
+        let (partial, work_all) = scratch.take(count * (sums + work)).split_at_mut(count * sums);
+        partial.fill(0.0);
+        let images = input.par_chunks(per_task * self.image_len()).zip(output_grad.par_chunks(per_task * self.result_len()));
+        images.zip(partial.par_chunks_mut(sums)).zip(work_all.par_chunks_mut(work)).for_each(|(((input, dy), sums), work)| {
+            self.direct_weight_grad(&layout, input, dy, sums, work);
+        });
+        add_up(partial, sums);
+        self.unpack(&layout, &partial[..sums], grad);
+    }
+
+    /// Images in one partial sum of the weight gradient: at most 16 sums of `each` elements, fewer if they would take
+    /// over 64 MB. It depends on the shape alone, so that the order of summation does not change with the number of threads.
+    fn images_per_task(&self, each: usize) -> usize {
+        let sums = (16 * 1024 * 1024 / each.max(1)).clamp(2, 16);
         self.n.div_ceil(sums)
     }
 
@@ -180,5 +184,13 @@ impl Conv2d {
             }
         }
         Ok(())
+    }
+}
+
+/// Adds all partial sums of `len` elements to the first, in order.
+fn add_up(partial: &mut [f32], len: usize) {
+    let (first, rest) = partial.split_at_mut(len);
+    for part in rest.chunks_exact(len.max(1)) {
+        first.iter_mut().zip(part).for_each(|(g, p)| *g += p);
     }
 }

@@ -1,0 +1,43 @@
+//! Nets that sinabs, SpikingJelly, snnTorch and Norse exported to NIR spike here, entry for entry, as they did there.
+//!
+//! Files and spikes are those of `zoo-core/formats/tests/nir` (`make_golden.py` makes them).
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use zoo_backend_events::Events;
+use zoo_core::{Backend, Device, Options, Tensor};
+use zoo_formats::nir::{Dialect, NirGraph, NirOptions};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../zoo-core/formats/tests/nir")
+}
+
+fn check(name: &str, case: &Value) {
+    let dialect = Dialect::parse(case["dialect"].as_str().unwrap()).unwrap();
+    let shape: Vec<usize> = case["input_shape"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap() as usize).collect();
+    let input: Vec<f32> = case["input"].as_str().unwrap().bytes().map(|b| f32::from(b - b'0')).collect();
+    let expected: Vec<f32> = case["output"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+    let steps = input.len() / shape.iter().product::<usize>();
+    let mut options = NirOptions::new(dialect).steps(steps);
+    if let Some(dt) = case["dt"].as_f64() {
+        options = options.dt(dt);
+    }
+    let (mut graph, losses) = NirGraph::read(&folder().join(format!("{name}.nir"))).unwrap().to_event_graph(&options).unwrap();
+    assert!(losses.is_empty(), "{name}: {losses:?}");
+    graph.readout.per_step = true;
+    let artifact = graph.to_artifact("nir").unwrap();
+    let mut session = Events.compile(&artifact, &Device::Cpu, &Options::default()).unwrap();
+    let tensor = Tensor::from_vec([&[1, steps][..], &shape].concat(), input).unwrap();
+    let outputs = session.run(&[tensor]).unwrap();
+    assert_eq!(outputs[1].as_slice::<f32>().unwrap(), expected, "{name}");
+}
+
+#[test]
+fn exported_nets_spike_as_their_frameworks() {
+    for (file, count) in [("golden.json", 7), ("golden_old.json", 2)] {
+        let all: Value = serde_json::from_slice(&std::fs::read(folder().join(file)).unwrap()).unwrap();
+        let cases: Vec<_> = all.as_object().unwrap().iter().filter(|(name, _)| *name != "versions").collect();
+        assert_eq!(cases.len(), count);
+        cases.into_iter().for_each(|(name, case)| check(name, case));
+    }
+}
