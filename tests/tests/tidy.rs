@@ -82,3 +82,11 @@ fn every_paper_has_its_room() {
         }
     }
 }
+
+#[test]
+fn the_readme_shows_the_example_that_is_compiled() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).expect("a text of the repository");
+    let example = read("tests/examples/library.rs");
+    let (_, body) = example.split_once("\n\n").expect("a header, then the code");
+    assert!(read("README.md").contains(body.trim()), "README.md and tests/examples/library.rs differ");
+}

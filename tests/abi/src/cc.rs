@@ -19,7 +19,19 @@ pub fn compile(source: &Path, include: &Path, macros: &[&str], more: &[&str]) ->
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join(format!("plugin{}", std::env::consts::DLL_SUFFIX));
     let output = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-        .args(["-shared", "-fPIC", "-O1", "-std=c99", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function"])
+        .args([
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-Wno-unused-parameter",
+            "-Wno-unused-function",
+            "-Wno-unused-variable",
+            "-Wno-unused-const-variable",
+        ])
         .args(macros.iter().map(|name| format!("-D{name}")))
         .arg("-I")
         .arg(include)

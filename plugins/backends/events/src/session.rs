@@ -27,7 +27,9 @@ impl Backend for Events {
     }
 
     fn probe(&self) -> Availability {
-        let version = format!("zoo-backend-events {} ({:?})", env!("CARGO_PKG_VERSION"), pulp::Arch::new());
+        // The variant's name (`V4`, `V3`, `Scalar`) is the instruction set; its fields repeat every feature.
+        let arch = format!("{:?}", pulp::Arch::new());
+        let version = format!("zoo-backend-events {} ({})", env!("CARGO_PKG_VERSION"), arch.split('(').next().unwrap_or("scalar"));
         Availability::Ready { version, devices: vec!["cpu".into()] }
     }
 

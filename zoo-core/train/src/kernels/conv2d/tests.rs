@@ -40,7 +40,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn geometry() -> impl Strategy<Value = Conv2d> {
-    let sizes = (1usize..5, 1usize..4, 1usize..4, 1usize..10, 1usize..20, 1usize..40);
+    let sizes = (1usize..5, 1usize..4, 1usize..4, 1usize..36, 1usize..20, 1usize..40);
     let kernel = (1usize..4, 1usize..4, 1usize..3, 1usize..4, 0usize..3, 1usize..3, any::<bool>());
     (sizes, kernel).prop_filter_map("the kernel must fit", |((n, groups, cg, og, h, w), (kh, kw, sy, sx, p, d, depthwise))| {
         let cg = if depthwise { 1 } else { cg };
