@@ -44,12 +44,18 @@ fn no_stub_passes_for_done() {
 #[test]
 fn unsafe_stays_in_its_rooms() {
     let rooms = ["abi", "dlpack", "mmap", "simd", "loader"];
+    // Opening ONNX Runtime's library, its C API where the crate has no call, and the one door to the gemm crate.
+    let doors = [
+        "plugins/backends/onnxruntime/src/library.rs",
+        "plugins/backends/onnxruntime/src/placement.rs",
+        "zoo-core/train/src/kernels/matmul.rs",
+    ];
     let words = [concat!("unsa", "fe {"), concat!("unsa", "fe fn"), concat!("unsa", "fe impl")];
     let stray: Vec<_> = sources()
         .into_iter()
         .filter(|(p, text)| {
             let inside = p.components().any(|c| rooms.iter().any(|r| c.as_os_str().to_string_lossy().trim_end_matches(".rs") == *r));
-            !inside && !p.starts_with("tests") && words.iter().any(|w| text.contains(w))
+            !inside && !doors.iter().any(|d| p == Path::new(d)) && !p.starts_with("tests") && words.iter().any(|w| text.contains(w))
         })
         .map(|(p, _)| p)
         .collect();

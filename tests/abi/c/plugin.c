@@ -252,6 +252,10 @@ static int32_t plugin_model(size_t index, ZooModel *model, const ZooReturn *out)
 
 /* The table. */
 
+#ifdef BUILD
+const int zoo_test_build = BUILD;
+#endif
+
 static int32_t plugin_init(const ZooHost *host, const ZooReturn *out) {
   if (host->reporter.table->cancelled(host->reporter.self_)) return ZOO_CANCELLED;
   host->reporter.table->log(host->reporter.self_, ZOO_LEVEL_INFO, str("c-plugin"), str("hello"));

@@ -126,7 +126,7 @@ fn constructors_of_an_untrusted_library_do_not_run() {
 
 #[test]
 fn two_libraries_of_one_name() {
-    let (first, second) = (c_plugin(&[]), c_plugin(&["UNUSED=1"]));
+    let (first, second) = (c_plugin(&[]), c_plugin(&["BUILD=1"]));
     std::fs::write(second.folder.path().join("notes.txt"), "").unwrap();
     let search = Search { path: vec![first.path.clone(), second.folder.path().into()], ..Search::default() };
     let found = discover(&search, &[pin(&first.path), pin(&second.path)], Prefer::Static);
@@ -153,7 +153,7 @@ fn trust_writes_a_pin_and_leaves_the_rest_alone() {
         "{after}"
     );
     // Another build of it replaces the sum.
-    let again = trust(&c_plugin(&["UNUSED=2"]).path, &registry).unwrap();
+    let again = trust(&c_plugin(&["BUILD=2"]).path, &registry).unwrap();
     assert_eq!(std::fs::read_to_string(&registry).unwrap(), after.replace(&written.sha256, &again.sha256));
     assert_ne!(written.sha256, again.sha256);
     // What can't be loaded is not pinned, and a broken registry is not touched.

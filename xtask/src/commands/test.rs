@@ -29,7 +29,7 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     }
     step(root, "tests", &mut tests)?;
     if filter.is_none() && has_nextest() {
-        step(root, "doc tests", cargo().args(["test", "--release", "--workspace", "--doc"]))?;
+        step(root, "doc tests", cargo().args(["test", "--release", "--workspace", "--doc", "--features", super::train::FEATURE]))?;
     }
     Ok(())
 }

@@ -90,15 +90,19 @@ pub(super) fn guard_plain<R>(fallback: R, body: impl FnOnce() -> R) -> R {
 
 fn caught<R>(body: impl FnOnce() -> R) -> Result<R, String> {
     let _inside = super::forward::Inside::enter();
-    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
-        let message = message(payload.as_ref());
-        // A payload's own destructor may panic in turn; what it holds is not worth that.
-        std::mem::forget(payload);
-        message
-    })
+    catch_unwind(AssertUnwindSafe(body)).map_err(message)
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_string()).or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".into())
+/// What a panic says.
+fn message(payload: Box<dyn Any + Send>) -> String {
+    let payload = match payload.downcast::<String>() {
+        Ok(text) => return *text,
+        Err(other) => other,
+    };
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        return (*text).into();
+    }
+    // The destructor of anything else may panic in turn; what it holds is not worth that.
+    std::mem::forget(payload);
+    "a panic without a message".into()
 }

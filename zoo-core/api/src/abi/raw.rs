@@ -382,11 +382,11 @@ pub struct ZooModelTable {
     pub variants: Option<unsafe extern "C" fn(self_: *mut c_void, kind: ZooStr, out: *const ZooReturn) -> i32>,
     /// Exports a graph: files, and text `{"kind":"onnx","variant":"model","metadata":{}}`.
     /// `request` is `{"kind":"onnx","variant":"...","opset":17,"steps":4,"options":{}}`; all but the kind may be absent.
-    pub export: Option<
+    pub export_artifact: Option<
         unsafe extern "C" fn(self_: *mut c_void, request: ZooStr, weights: ZooWeights, config: ZooStr, out: *const ZooReturn) -> i32,
     >,
     /// Takes weights with names of a dialect (`zoo` or `authors`): named tensors, and their metadata as text.
-    pub import:
+    pub import_weights:
         Option<unsafe extern "C" fn(self_: *mut c_void, file: ZooWeights, dialect: ZooStr, config: ZooStr, out: *const ZooReturn) -> i32>,
     /// Turns a batch into the session's inputs. May be NULL.
     pub preprocess:

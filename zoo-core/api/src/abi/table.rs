@@ -59,7 +59,7 @@ tables! {
     ZooBackendTable, "backend", last compile, needs [describe, probe, compile], frees drop;
     ZooMetricTable, "metric", last estimate, needs [name, update, state, merge, estimate], frees drop;
     ZooWorkbenchTable, "workbench", last weights, needs [reporter, describe, dataset, compile, weights];
-    ZooModelTable, "model", last act, needs [describe, export, import], frees drop;
+    ZooModelTable, "model", last act, needs [describe, export_artifact, import_weights], frees drop;
     ZooTrainSinkTable, "training sink", last resume, needs [log, save, resume];
     ZooTrainerTable, "trainer", last train, needs [model, train], frees drop;
 }

@@ -246,6 +246,9 @@ pub unsafe fn import(managed: *mut DLManagedTensorVersioned, what: &str) -> Resu
     }
 }
 
+/// Where tensors without elements stand: no memory, but aligned for every element type.
+const EMPTY: NonNull<u8> = NonNull::<u64>::dangling().cast();
+
 type Described = (DType, Vec<usize>, NonNull<u8>, usize);
 
 /// # Safety
@@ -278,7 +281,7 @@ unsafe fn describe(managed: &DLManagedTensorVersioned, what: &str) -> Result<Des
         }
     }
     let data = if len == 0 {
-        NonNull::dangling()
+        EMPTY
     } else {
         let offset = usize::try_from(tensor.byte_offset).unwrap_or(usize::MAX);
         NonNull::new(tensor.data.cast::<u8>())

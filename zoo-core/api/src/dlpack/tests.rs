@@ -48,6 +48,10 @@ fn elements_stay_where_they_are() {
     assert_eq!(cross(Tensor::scalar(2.5f64)), Tensor::scalar(2.5f64));
     let empty = Tensor::zeros(DType::F32, [0, 7]).unwrap();
     assert_eq!(cross(empty.clone()), empty);
+    for dtype in DType::ALL {
+        let none = cross(Tensor::zeros(dtype, [3, 0]).unwrap());
+        assert!(none.as_bytes().as_ptr() as usize % dtype.size() == 0 && none.to_f32().is_empty(), "{dtype}");
+    }
 }
 
 #[test]

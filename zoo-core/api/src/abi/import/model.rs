@@ -64,7 +64,7 @@ impl Model for ForeignModel {
 
     fn export(&self, request: &ExportRequest, weights: &Weights, config: &Config) -> Result<Artifact> {
         let Handle { self_, table, peer } = &self.handle;
-        let export = table.export.ok_or_else(|| peer.broke("model: function `export` is NULL"))?;
+        let export = table.export_artifact.ok_or_else(|| peer.broke("model: function `export_artifact` is NULL"))?;
         let (request, config) = (wire::to_json(&WireRequest::from(request))?, wire::to_json(config)?);
         let mut weights = WeightParcel::new(weights)?;
         // SAFETY: the object with its own function; texts live through the call.
@@ -76,7 +76,7 @@ impl Model for ForeignModel {
 
     fn import(&self, file: &Weights, dialect: Dialect, config: &Config) -> Result<Weights> {
         let Handle { self_, table, peer } = &self.handle;
-        let import = table.import.ok_or_else(|| peer.broke("model: function `import` is NULL"))?;
+        let import = table.import_weights.ok_or_else(|| peer.broke("model: function `import_weights` is NULL"))?;
         let dialect = match dialect {
             Dialect::Zoo => "zoo",
             Dialect::Authors => "authors",
