@@ -44,10 +44,10 @@ impl Conv2d {
             input_grad.into_iter().chain(weight_grad).for_each(|grad| grad.fill(0.0));
             return Ok(());
         }
-        if let Some(transposed) = self.transposed().filter(Self::is_direct) {
-            if let Some(grad) = input_grad.take() {
-                transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
-            }
+        if let Some(transposed) = self.transposed().filter(Self::is_direct)
+            && let Some(grad) = input_grad.take()
+        {
+            transposed.direct_forward(output_grad, weight, true, None, grad, scratch);
         }
         let mut weight_grad = weight_grad;
         if let Some(grad) = weight_grad.as_deref_mut().filter(|_| self.is_direct()) {

@@ -44,7 +44,7 @@ pub(super) fn available() -> bool {
 pub(super) fn forward(x: &[f32], grid: Grid, offsets: &[usize], weight: (&[f32], usize), bias: &[f32], output: &mut [f32]) {
     let last = offsets.iter().max().copied().unwrap_or(0);
     assert!(x.len() >= last + grid.reach(), "positions leave the padded image");
-    assert!(bias.len() % LANES == 0 && (LANES..=VECTORS * LANES).contains(&bias.len()), "a block of whole vectors");
+    assert!(bias.len().is_multiple_of(LANES) && (LANES..=VECTORS * LANES).contains(&bias.len()), "a block of whole vectors");
     assert!(weight.0.len() + weight.1 >= offsets.len() * weight.1 + bias.len(), "weights for every tap");
     assert!(output.len() == grid.rows * grid.width * bias.len(), "an output for every position");
     #[cfg(target_arch = "x86_64")]
@@ -62,7 +62,7 @@ pub(super) fn forward(x: &[f32], grid: Grid, offsets: &[usize], weight: (&[f32],
 pub(super) fn weight_grad(x: &[f32], grid: Grid, offsets: &[usize], dy: &[f32], grad: &mut [f32], channels: usize) {
     let last = offsets.iter().max().copied().unwrap_or(0);
     assert!(x.len() >= last + grid.reach(), "positions leave the padded image");
-    assert!(channels > 0 && channels % LANES == 0, "a block of whole vectors");
+    assert!(channels > 0 && channels.is_multiple_of(LANES), "a block of whole vectors");
     assert!(dy.len() == grid.rows * grid.width * channels, "a gradient for every position");
     assert!(grad.len() == offsets.len() * channels, "a sum for every tap");
     #[cfg(target_arch = "x86_64")]
@@ -180,7 +180,7 @@ mod x86 {
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn weight_grad(x: &[f32], grid: Grid, offsets: &[usize], dy: &[f32], grad: &mut [f32], channels: usize) {
         // Three neighbouring taps share a pointer.
-        let triples = offsets.len() % 3 == 0 && offsets.chunks_exact(3).all(|t| t[1] == t[0] + 1 && t[2] == t[0] + 2);
+        let triples = offsets.len().is_multiple_of(3) && offsets.chunks_exact(3).all(|t| t[1] == t[0] + 1 && t[2] == t[0] + 2);
         let mut first = 0;
         while first < channels {
             let vectors = match (channels - first) / LANES {
