@@ -14,7 +14,7 @@ import onnx.checker
 import onnx.numpy_helper
 import onnx.shape_inference
 import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 import reference
 
@@ -109,7 +109,7 @@ def main():
             inputs = make_inputs(model, rng)
             try:
                 outputs = run(model, path, inputs)
-            except Fail:
+            except (Fail, InvalidArgument):
                 if mode != "free":
                     raise
                 misfits += 1

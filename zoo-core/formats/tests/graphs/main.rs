@@ -1,6 +1,7 @@
 //! Exported graphs against Python: `onnx.checker`, strict shape inference, and outputs in ONNX Runtime beside numpy.
 
 mod cases;
+mod random;
 
 use std::path::Path;
 use zoo_core::Artifact;
@@ -48,6 +49,21 @@ fn graphs_agree_with_numpy_in_every_opset() {
         }
     }
     assert_eq!(check(folder.path(), "reference"), format!("{count} graphs agree"));
+}
+
+#[test]
+fn random_graphs_are_accepted_and_run_with_the_inferred_shapes() {
+    const GRAPHS: usize = 100;
+    if no_python() {
+        return;
+    }
+    for (free, mode) in [(false, "run"), (true, "free")] {
+        let folder = tempfile::tempdir().unwrap();
+        for (index, artifact) in random::graphs(GRAPHS, free).iter().enumerate() {
+            write(folder.path(), &format!("random.{index}"), artifact);
+        }
+        assert_eq!(check(folder.path(), mode), format!("{GRAPHS} graphs agree"));
+    }
 }
 
 #[test]
