@@ -85,7 +85,7 @@ fn a_deleter_called_twice() {
 
 #[test]
 fn errors_in_every_form() {
-    expect(&item(&["NO_REASON"]), "item of a data set: gave no reason");
+    expect(&item(&["NO_REASON"]), "item of a data set: failed and gave no reason");
     expect(&item(&["ERROR_THEN_OK"]), "said so");
     expect(&item(&["LYING_PANIC"]), "item of a data set panicked: index out of bounds");
     assert!(matches!(item(&["CANCELS"]), Error::Cancelled));

@@ -107,7 +107,7 @@ pub struct SessionStats {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
     /// What really ran where: execution provider to number of nodes, where the runtime tells.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placement: BTreeMap<String, u64>,
 }
 

@@ -458,7 +458,11 @@ struct ZooModelTable {
   int32_t (*variants)(void *self_, struct ZooStr kind, const struct ZooReturn *out);
   // Exports a graph: files, and text `{"kind":"onnx","variant":"model","metadata":{}}`.
   // `request` is `{"kind":"onnx","variant":"...","opset":17,"steps":4,"options":{}}`; all but the kind may be absent.
-  int32_t (*export_artifact)(void *self_, struct ZooStr request, struct ZooWeights weights, struct ZooStr config, const struct ZooReturn *out);
+  int32_t (*export_artifact)(void *self_,
+                             struct ZooStr request,
+                             struct ZooWeights weights,
+                             struct ZooStr config,
+                             const struct ZooReturn *out);
   // Takes weights with names of a dialect (`zoo` or `authors`): named tensors, and their metadata as text.
   int32_t (*import_weights)(void *self_, struct ZooWeights file, struct ZooStr dialect, struct ZooStr config, const struct ZooReturn *out);
   // Turns a batch into the session's inputs. May be NULL.

@@ -163,7 +163,8 @@ impl Collector {
         match self.error {
             Some(error) => Err(error),
             None if code == ZOO_OK => Ok(self.answer),
-            None => Err(error::plain(self.answer.peer.name(), code, &self.answer.what, "gave no reason")),
+            None if code == ZOO_FAILED => Err(self.answer.broke("failed and gave no reason")),
+            None => Err(error::plain(self.answer.peer.name(), code, &self.answer.what, "no reason given")),
         }
     }
 

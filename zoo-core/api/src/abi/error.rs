@@ -55,7 +55,7 @@ pub(super) fn plain(plugin: &str, code: i32, what: &str, message: &str) -> Error
             mend: "see the plugin's documentation".into(),
         },
         ZOO_PANIC => Error::Plugin { plugin: plugin.into(), message: format!("{what} panicked: {message}") },
-        _ => Error::Plugin { plugin: plugin.into(), message: format!("{what}: {message}") },
+        _ => Error::Runtime { backend: plugin.into(), stage: what.into(), message: message.into() },
     }
 }
 
