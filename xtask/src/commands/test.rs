@@ -27,7 +27,11 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     if let Some(library) = onnxruntime(&python) {
         tests.env("ZOO_TEST_ORT", library);
     }
-    step(root, "tests", &mut tests)
+    step(root, "tests", &mut tests)?;
+    if filter.is_none() && has_nextest() {
+        step(root, "doc tests", cargo().args(["test", "--release", "--workspace", "--doc", "--features", super::train::FEATURE]))?;
+    }
+    Ok(())
 }
 
 fn lints(root: &Path) -> Result<()> {
