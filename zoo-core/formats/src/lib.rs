@@ -6,6 +6,7 @@
 pub mod digest;
 mod error;
 pub mod event_graph;
+pub mod files;
 pub mod keymap;
 mod mmap;
 pub mod nir;

@@ -35,28 +35,11 @@ pub fn to_bytes(weights: &Weights) -> Result<Vec<u8>> {
 pub fn write_atomically(path: impl AsRef<Path>, weights: &Weights) -> Result<()> {
     let path = path.as_ref();
     let (header, tensors) = prepare(weights)?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As an ordinary new file: the process's umask is applied to this.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.prefix(".zoo-").suffix(".part").tempfile_in(folder)?;
+    let fill = |file: &mut std::fs::File| {
         file.write_all(&header)?;
-        for tensor in &tensors {
-            file.write_all(tensor.as_bytes())?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        // The rename itself must survive a crash too.
-        #[cfg(unix)]
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(())
+        tensors.iter().try_for_each(|tensor| file.write_all(tensor.as_bytes()))
     };
-    write().map_err(Error::io(path))
+    crate::files::write_atomically(path, fill).map_err(Error::io(path))
 }
 
 /// Length and header, and the tensors in the order of the data.

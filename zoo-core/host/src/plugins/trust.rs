@@ -3,7 +3,6 @@
 use super::discover::{Pin, pin_of};
 use super::library::inspect;
 use super::loader;
-use std::io::Write;
 use std::path::Path;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 use zoo_core::{Error, Result};
@@ -47,7 +46,7 @@ pub fn trust(library: &Path, registry: &Path) -> Result<Pin> {
             tables.push(table);
         }
     }
-    replace(registry, &document.to_string())?;
+    crate::files::write_atomically(registry, document.to_string().as_bytes())?;
     Ok(pin)
 }
 
@@ -55,16 +54,4 @@ fn fill(table: &mut Table, pin: &Pin) {
     table["name"] = value(&pin.name);
     table["path"] = value(pin.path.to_string_lossy().as_ref());
     table["sha256"] = value(&pin.sha256);
-}
-
-/// Writes beside the file and renames, so that a full disk leaves the old one whole.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(folder))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
-    if let Ok(facts) = path.metadata() {
-        file.as_file().set_permissions(facts.permissions()).map_err(Error::io(path))?;
-    }
-    file.persist(path).map_err(|e| Error::Io { path: path.into(), source: e.error })?;
-    Ok(())
 }
