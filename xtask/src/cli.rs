@@ -309,9 +309,9 @@ pub(crate) enum DoorArg {
 /// Plugin commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Write a plugin crate outside the workspace
+    /// Write a plugin crate into a new folder beside the checkout
     New {
-        /// Name in kebab case; also the folder that is made
+        /// Name in kebab case; also that of the folder
         name: String,
         /// What it offers
         #[arg(long, value_parser = ["model", "dataset", "backend"])]

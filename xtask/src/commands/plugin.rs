@@ -48,8 +48,10 @@ fn pins(registry: &Registry) -> Vec<Pin> {
 pub(super) fn plugin(command: &PluginCommand, global: &Global, reporter: &dyn Reporter) -> Result<ExitCode> {
     match command {
         PluginCommand::New { name, kind } => {
-            let here = std::env::current_dir()?;
-            for file in scaffold(kind.parse()?, name, &here.join(name))? {
+            // Beside the checkout, so that cargo does not take it for a part of this workspace.
+            let checkout = std::fs::canonicalize(super::root(global)?)?;
+            let beside = checkout.parent().unwrap_or(&checkout).join(name);
+            for file in scaffold(kind.parse()?, name, &beside)? {
                 println!("{}", file.display());
             }
         }
