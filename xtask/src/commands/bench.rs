@@ -59,6 +59,7 @@ fn backends(zoo: &Zoo, python: Option<&Path>, global: &Global, reporter: &dyn Re
         for (batch, items) in CASES {
             let mut options = compile_options(global, Some(THREADS), &[])?;
             options.batch_hint = Some(batch);
+            options.independent_items = true;
             let mut session = backend.compile(&artifact, &Device::Cpu, &options)?;
             let batches = inputs(&model, &*session, &*dataset, batch, items)?;
             let case = HostCase { case: format!("host-b{batch}"), batches: &batches, items, rounds: ROUNDS };

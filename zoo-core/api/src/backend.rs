@@ -66,6 +66,10 @@ pub struct Options {
     pub threads: Option<usize>,
     /// The batch size most runs will have, which lets a backend plan for it; others still work.
     pub batch_hint: Option<usize>,
+    /// Whether the items of a batch do not influence one another, so that a backend may run them apart. The host's
+    /// evaluation says so; a caller with a graph that mixes items says nothing.
+    #[serde(default)]
+    pub independent_items: bool,
     /// Settings of one backend, by `backend.key` (`onnxruntime.graph-optimization`, `events.mode` ...).
     pub extra: BTreeMap<String, String>,
 }

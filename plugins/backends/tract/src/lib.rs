@@ -10,9 +10,10 @@
 //! |---|---|---|
 //! | `tract.plans` | plans kept per session, 1 to 1024 | 8 |
 //!
-//! Threads split matrix products (and with them convolutions) and large element-wise operators; nodes run one after
-//! another. Results do not depend on the number of threads. Without a number of threads one thread is used, which is
-//! tract's own default.
+//! Where the items of a batch are independent ([`Options::independent_items`]) and the graph has convolutions, items run
+//! one by one, shared out among the threads (all cores, if no number is given). Elsewhere threads split matrix products
+//! and large element-wise operators, nodes run one after another, and without a number of threads one is used, which is
+//! tract's own default. Results do not depend on the number of threads.
 
 mod convert;
 mod guard;

@@ -13,6 +13,8 @@ const MAX_THREADS: usize = 256;
 pub(crate) struct Settings {
     /// Who computes; `None` is tract's default, one thread.
     pub(crate) executor: Option<Executor>,
+    /// Workers among which independent items may be shared out.
+    pub(crate) workers: Option<usize>,
     /// Batch size to plan for.
     pub(crate) batch_hint: Option<usize>,
     /// Plans kept.
@@ -38,7 +40,13 @@ pub(crate) fn parse(options: &Options) -> Result<Settings> {
     if options.batch_hint == Some(0) {
         return Err(Error::argument("batch hint", "at least 1", 0));
     }
-    Ok(Settings { executor: options.threads.map(executor).transpose()?, batch_hint: options.batch_hint, plans })
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Settings {
+        executor: options.threads.map(executor).transpose()?,
+        workers: options.independent_items.then(|| options.threads.unwrap_or_else(all)),
+        batch_hint: options.batch_hint,
+        plans,
+    })
 }
 
 /// A thread pool of that many threads. Sessions that ask for the same number share one.

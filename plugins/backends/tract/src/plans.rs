@@ -10,14 +10,20 @@ use zoo_core::{Dim, Result, Tensor, TensorSpec};
 /// Lengths of the free axes, in the order of [`Plans::free`].
 pub(crate) type Lengths = Vec<usize>;
 
-/// An optimised plan and its work memory.
+/// An optimised plan and its work memories, one a worker.
 pub(crate) struct Plan {
+    plan: Arc<TypedSimplePlan>,
+    workers: Vec<Worker>,
+}
+
+/// A work memory of a plan.
+pub(crate) struct Worker {
     plan: Arc<TypedSimplePlan>,
     /// Kept between runs unless some operator has a state of its own, which every run must find fresh.
     state: Option<TypedSimpleState>,
 }
 
-impl Plan {
+impl Worker {
     /// Runs once. After an error the work memory is made anew.
     pub(crate) fn run(&mut self, inputs: TVec<TValue>) -> Result<TVec<TValue>> {
         let state = self.state.take();
@@ -31,6 +37,24 @@ impl Plan {
         })?;
         self.state = Some(state).filter(|s| s.op_states.iter().all(Option::is_none));
         Ok(outputs)
+    }
+}
+
+impl Plan {
+    /// Runs once.
+    pub(crate) fn run(&mut self, inputs: TVec<TValue>) -> Result<TVec<TValue>> {
+        match self.workers(1) {
+            [worker, ..] => worker.run(inputs),
+            [] => Err(runtime("running", "no work memory")),
+        }
+    }
+
+    /// So many work memories, which may run at the same time.
+    pub(crate) fn workers(&mut self, count: usize) -> &mut [Worker] {
+        while self.workers.len() < count {
+            self.workers.push(Worker { plan: self.plan.clone(), state: None });
+        }
+        &mut self.workers[..count]
     }
 
     /// Nodes that run.
@@ -63,9 +87,23 @@ impl Plans {
         Self { model, inputs: inputs.to_vec(), free, executor, capacity, kept: Vec::new() }
     }
 
+    /// Plans built from now on run in the thread that asks.
+    pub(crate) fn use_one_thread(&mut self) {
+        self.executor = Some(Executor::SingleThread);
+    }
+
     /// Whether the model has free axes.
     pub(crate) fn is_free(&self) -> bool {
         !self.free.is_empty()
+    }
+
+    /// Whether the only free axis is the first of every one of `specs`: the axis of items.
+    pub(crate) fn has_items(&self, specs: &[TensorSpec]) -> bool {
+        let [items] = self.free.as_slice() else { return false };
+        specs.iter().all(|s| {
+            let is_items = |dim: &Dim| matches!(dim, Dim::Free(name) if name == items);
+            s.shape.first().is_some_and(is_items) && !s.shape[1..].iter().any(is_items)
+        })
     }
 
     /// The lengths for a batch of `batch`, if every free axis is the first of some input.
@@ -122,7 +160,7 @@ impl Plans {
             }
             TypedSimplePlan::new_with_options(model.into_optimized()?, &options)
         })?;
-        Ok(Plan { plan, state: None })
+        Ok(Plan { plan, workers: Vec::new() })
     }
 
     fn fact(&self, spec: &TensorSpec, lengths: &Lengths) -> Result<InferenceFact> {

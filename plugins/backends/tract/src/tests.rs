@@ -133,3 +133,23 @@ fn a_panic_of_tract_is_an_error() {
     let error = crate::guard::guard::<()>("testing", || panic!("index out of bounds")).unwrap_err();
     assert_eq!(error.to_string(), "tract, while testing: tract panicked: index out of bounds");
 }
+
+#[test]
+fn independent_items_give_the_same_whoever_runs_them() {
+    let mut graph = Graph::new("double");
+    let x = graph.input("x", DType::F32, [Dim::from("n"), 1.into(), 2.into(), 2.into()]).unwrap();
+    let w = graph.initializer("w", &Tensor::from_vec([1, 1, 1, 1], vec![2f32]).unwrap()).unwrap();
+    let y = graph.node("Conv", &[x, w], []).unwrap();
+    graph.output("y", y).unwrap();
+    let artifact = graph.finish().unwrap();
+    for threads in [None, Some(1), Some(2), Some(3)] {
+        let mut session = compile(&artifact, &Options { threads, independent_items: true, ..Options::default() }).unwrap();
+        for n in [1, 2, 5, 1] {
+            let values: Vec<f32> = (0..n * 4).map(|i| i as f32).collect();
+            let y = session.run(&[Tensor::from_vec([n, 1, 2, 2], values.clone()).unwrap()]).unwrap().remove(0);
+            assert_eq!(y.shape(), [n, 1, 2, 2]);
+            assert_eq!(y.as_slice::<f32>().unwrap(), values.iter().map(|v| 2.0 * v).collect::<Vec<_>>());
+        }
+        assert_eq!(session.stats().runs, 4);
+    }
+}

@@ -56,6 +56,7 @@ pub fn evaluate(zoo: &Zoo, model: &FoundModel<'_>, backend: &str, options: &Eval
     let artifact = export_for(model, backend, &weights)?;
     let mut compile = options.compile.clone();
     compile.batch_hint.get_or_insert(options.batch);
+    compile.independent_items = true;
     let mut session = backend.compile(&artifact, &options.device, &compile)?;
     let compile_s = compiling.elapsed().as_secs_f64();
 
