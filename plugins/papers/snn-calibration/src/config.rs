@@ -119,10 +119,10 @@ pub struct ClaimsConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
-    /// One pass over the data: shows that training works.
-    Quick,
-    /// As configured.
+    /// As configured: the scaled reproduction, which made the committed weights.
     #[default]
+    Quick,
+    /// With the authors' number of epochs.
     Full,
 }
 
@@ -204,9 +204,13 @@ impl PaperConfig {
 /// Greatest number of time steps that is taken for sane.
 pub const MAX_STEPS: u32 = 1 << 16;
 
-/// SHA-256 of a configuration's canonical form.
+/// SHA-256 of a configuration's canonical form, the budget aside: it says how long to train, not what.
 pub fn config_hash(config: &Config) -> String {
-    hex::encode(Sha256::digest(config.canonical().as_bytes()))
+    let mut value = config.value().clone();
+    if let Some(table) = value.as_object_mut() {
+        table.remove("budget");
+    }
+    hex::encode(Sha256::digest(Config::new(value).canonical().as_bytes()))
 }
 
 /// SHA-256 of a list of indices, as little-endian 32-bit numbers.

@@ -19,6 +19,9 @@ use zoo_train::optim::{Optimiser, Schedule, Sgd};
 use zoo_train::params::ParamStore;
 use zoo_train::run::{Plan, Recipe, Step, StepResult, train};
 
+/// Epochs of the authors' CIFAR runs (their code).
+const AUTHORS_EPOCHS: usize = 300;
+
 /// Trains the `ann` family.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnnTrainer;
@@ -34,8 +37,8 @@ impl Trainer for AnnTrainer {
 
     fn train(&self, config: &Config, seed: u64, bench: &mut dyn Workbench, sink: &mut dyn TrainSink) -> Result<Weights> {
         let mut paper = PaperConfig::read(config)?;
-        if paper.budget == Budget::Quick {
-            paper.train.epochs = paper.train.epochs.min(1);
+        if paper.budget == Budget::Full {
+            paper.train.epochs = AUTHORS_EPOCHS;
         }
         let network = paper.network()?;
         let split = bench.dataset(&paper.dataset, "train")?;
