@@ -188,6 +188,8 @@ pub(crate) enum Command {
 
     /// Re-make golden values from independent implementations
     Golden {
+        /// Only scripts with this in their path, such as snn-calibration
+        only: Option<String>,
         /// Compare with the checked-in values and change nothing
         #[arg(long)]
         check: bool,

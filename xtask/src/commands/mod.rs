@@ -52,7 +52,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
         }
         Command::Merge { files, json } => merge::merge(&open(global, reporter)?, &files, json.as_deref(), reporter)?,
         Command::Setup { what } => setup::setup(&what, reporter)?,
-        Command::Golden { check } => golden::golden(&root(global)?, check)?,
+        Command::Golden { only, check } => golden::golden(&root(global)?, check, only.as_deref())?,
         Command::Test { filter } => test::test(&root(global)?, filter.as_deref())?,
     }
     Ok(ExitCode::from(exit::OK))

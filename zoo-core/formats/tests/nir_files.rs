@@ -1,6 +1,6 @@
 //! NIR files of other frameworks: they load, and the event graph made of them spikes as the framework did.
 //!
-//! The files and spikes are made by `nir/make_golden.py`.
+//! The files and spikes are made by `nir/make.py`.
 
 mod nir_clocked;
 

@@ -1,6 +1,6 @@
 //! Nets that sinabs, SpikingJelly, snnTorch and Norse exported to NIR spike here, entry for entry, as they did there.
 //!
-//! Files and spikes are those of `zoo-core/formats/tests/nir` (`make_golden.py` makes them).
+//! Files and spikes are those of `zoo-core/formats/tests/nir` (`make.py` makes them).
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

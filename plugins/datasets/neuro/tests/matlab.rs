@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use zoo_data_neuro::read_matrix;
 
-/// `tc` = [[1, 2, 3], [4, 5, 6]], made by SciPy (tests/golden/make_golden.py), plain and compressed.
+/// `tc` = [[1, 2, 3], [4, 5, 6]], made by SciPy (tests/golden/make.py), plain and compressed.
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }

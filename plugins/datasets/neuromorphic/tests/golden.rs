@@ -1,4 +1,4 @@
-//! Readers and framings against files and numbers of other implementations (see `golden/make_golden.py`).
+//! Readers and framings against files and numbers of other implementations (see `golden/make.py`).
 
 use serde_json::Value;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Parquet image data sets, against files that pyarrow wrote (see `golden/make_golden.py`).
+//! Parquet image data sets, against files that pyarrow wrote (see `golden/make.py`).
 
 mod common;
 

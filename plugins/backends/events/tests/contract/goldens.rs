@@ -1,4 +1,4 @@
-//! Every spike of sinabs and SpikingJelly on dyadic weights, entry by entry (`tests/golden/make_golden.py`).
+//! Every spike of sinabs and SpikingJelly on dyadic weights, entry by entry (`tests/golden/make.py`).
 
 use safetensors::SafeTensors;
 use zoo_backend_events::modes::{Feed, execute};

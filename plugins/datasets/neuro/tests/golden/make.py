@@ -1,4 +1,4 @@
-"""Makes small MATLAB 5 files with SciPy. Usage: make_golden.py FOLDER"""
+"""Makes small MATLAB 5 files with SciPy. Writes beside itself, or to the folder given."""
 
 import pathlib
 import sys
@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import scipy.io
 
-folder = pathlib.Path(sys.argv[1])
+folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
 tc = np.arange(1.0, 7.0).reshape(2, 3)
 
 

@@ -1,6 +1,6 @@
 """Spikes of sinabs and SpikingJelly on small networks with dyadic weights.
 
-Run with an interpreter that has torch, sinabs, spikingjelly and safetensors:  python make_golden.py
+Run with an interpreter that has torch, sinabs, spikingjelly and safetensors:  python make.py
 Writes NAME.safetensors (weights, input frames, spikes of each layer as [T, ...]) and versions.json beside this script.
 """
 import json

@@ -3,7 +3,7 @@
 Writers and readers are other people's: expelliarmus writes DAT and EVT2, evt3 reads EVT3, dv-processing writes AEDAT4, tonic reads
 N-MNIST, NumPy writes `.npz` and counts frames, Pillow resizes. Nothing here is our own output.
 
-Run: python make_golden.py   (numpy, pillow, expelliarmus, dv-processing, evt3, tonic; writes beside itself)
+Run: python make.py   (numpy, pillow, expelliarmus, dv-processing, evt3, tonic; writes beside itself)
 """
 
 import importlib.metadata

@@ -1,6 +1,6 @@
 """Reference values for zoo-train, computed by PyTorch in double precision and stored as float32.
 
-Run:  python make_golden.py [--check]
+Run:  python make.py [--check]
 
 Writes layers.safetensors, neurons.safetensors, optim.safetensors and snn.safetensors beside this file, and
 versions.json with the versions that made them. With --check nothing is written: the values are computed again and

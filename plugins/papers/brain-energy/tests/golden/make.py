@@ -1,4 +1,4 @@
-"""Makes golden values with nctpy, bctpy and SciPy. Usage: make_golden.py FOLDER"""
+"""Makes golden values with nctpy, bctpy and SciPy. Writes beside itself, or to the folder given."""
 
 import json
 import pathlib
@@ -14,7 +14,7 @@ from nctpy.energies import get_control_inputs, integrate_u, minimum_energy_fast
 from nctpy.metrics import ave_control, modal_control
 from nctpy.utils import matrix_normalization
 
-folder = pathlib.Path(sys.argv[1])
+folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
 rng = np.random.default_rng(20220104)
 
 

@@ -1,7 +1,7 @@
 """Makes the golden files of the vision data sets: small Parquet files as the hub lays them out, and a zip of JPEG files,
 with the pixels that Pillow decodes from them.
 
-Run: python make_golden.py   (needs numpy, pillow and pyarrow; writes beside itself)
+Run: python make.py   (needs numpy, pillow and pyarrow; writes beside itself)
 """
 
 import io
@@ -47,7 +47,8 @@ with zipfile.ZipFile(HERE / "jpeg.zip", "w") as archive:
             y, x = np.mgrid[0:32, 0:32]
             ramp = np.stack([(x * (3 + c) + y * (2 + n)) % 256, 200 - 3 * y + 5 * c, 40 + 4 * x + 20 * n], -1).astype(np.uint8)
             data = encoded(ramp, "JPEG")
-            archive.writestr(f"test/{classes[c]}/{n:04}.jpg", data)
+            # A fixed date, so that the same file is made every time.
+            archive.writestr(zipfile.ZipInfo(f"test/{classes[c]}/{n:04}.jpg"), data)
             pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).transpose(2, 0, 1)
             expected.append({"position": n, "label": c, "pixels": pixels.tobytes().hex()})
 expected.sort(key=lambda e: (e["position"], e["label"]))

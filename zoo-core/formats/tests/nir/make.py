@@ -4,7 +4,7 @@ itself gives for it.
 All weights are multiples of 1/64, decays are 1/2 (or exp(-1/tau) for sinabs), thresholds powers of two: sums in f32 are
 exact wherever the dynamics allow, so spikes must agree entry for entry.
 
-Run: python make_golden.py   (torch, nir, nirtorch, sinabs, snntorch, norse, spikingjelly; writes beside itself)
+Run: python make.py   (torch, nir, nirtorch, sinabs, snntorch, norse, spikingjelly; writes beside itself)
 With nir 1.0.8 it makes everything; with nir 1.0.4, which knows no v_reset, only the net of sinabs, as `old_...`.
 """
 
