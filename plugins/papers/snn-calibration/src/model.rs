@@ -230,11 +230,14 @@ impl Model for Calibration {
     fn actions(&self) -> Vec<ActionSpec> {
         match self.side {
             Side::Snn => crate::actions::specs(),
-            Side::Ann => Vec::new(),
+            Side::Ann => crate::actions::source_specs(),
         }
     }
 
     fn act(&self, action: &str, args: &[String], model: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Value> {
+        if action == crate::actions::PARITY {
+            return crate::actions::compare(self, self.side == Side::Ann, args, model, config, bench);
+        }
         if self.side == Side::Snn && crate::actions::specs().iter().any(|a| a.name == action) {
             return crate::actions::act(action, args, model, config, bench);
         }

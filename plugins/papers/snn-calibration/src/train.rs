@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use zoo_core::{Config, Dataset, Result, TrainSink, Trainer, Weights, Workbench};
 use zoo_train::augment::Augment;
-use zoo_train::burn::tensor::{Tensor as Engine, activation};
+use zoo_train::burn::tensor::{Tensor as Values, activation};
 use zoo_train::data::Labelled;
 use zoo_train::ops::{self, Conv2dOptions, Pool2dOptions};
 use zoo_train::optim::{Optimiser, Schedule, Sgd};
-use zoo_train::params::ParamStore;
+use zoo_train::params::{Mode, ParamStore};
 use zoo_train::run::{Plan, Recipe, Step, StepResult, train};
 
 /// Epochs of the authors' CIFAR runs (their code).
@@ -164,6 +164,37 @@ impl Validation {
     }
 }
 
+/// The trained network before folding, evaluated by the training engine.
+pub(crate) struct Engine {
+    network: Network,
+    params: ParamStore,
+}
+
+impl Engine {
+    /// Takes the tensors under `orig.`.
+    pub(crate) fn new(network: Network, weights: &Weights) -> Result<Self> {
+        let mut params = ParamStore::on_cpu(0);
+        add_layers(&mut params, &network)?;
+        let mut before = Weights::new();
+        before.tensors = weights.tensors.iter().filter(|(k, _)| k.starts_with("orig.")).map(|(k, v)| (k.clone(), v.clone())).collect();
+        params.load(&before)?;
+        params.set_mode(Mode::Eval);
+        Ok(Self { network, params })
+    }
+
+    /// Logits `[batch, classes]` of standardised pixels `[batch, channels, rows, columns]`, each in a row.
+    pub(crate) fn logits(&mut self, pixels: Vec<f32>) -> Result<Vec<f32>> {
+        let [c, h, w] = self.network.input();
+        let x = self.params.input(pixels.clone(), [pixels.len() / (c * h * w), c, h, w])?;
+        let logits = forward(&mut self.params, &self.network, x)?;
+        logits.into_data().try_into_vec::<f32>().map_err(|e| zoo_core::Error::DType {
+            what: "logits of the training engine".into(),
+            expected: "f32".into(),
+            found: format!("{e:?}"),
+        })
+    }
+}
+
 /// Adds the tensors of every weighted layer under the names of [`crate::fold::orig`].
 fn add_layers(params: &mut ParamStore, network: &Network) -> Result<()> {
     for layer in network.weighted() {
@@ -182,8 +213,8 @@ fn add_layers(params: &mut ParamStore, network: &Network) -> Result<()> {
 }
 
 /// The network in the training engine; `x` `[batch, channels, rows, columns]` to logits `[batch, classes]`.
-fn forward(params: &mut ParamStore, network: &Network, x: Engine<4>) -> Result<Engine<2>> {
-    let mut outputs: Vec<Engine<4>> = Vec::new();
+fn forward(params: &mut ParamStore, network: &Network, x: Values<4>) -> Result<Values<2>> {
+    let mut outputs: Vec<Values<4>> = Vec::new();
     for (layer, node) in network.nodes().iter().enumerate() {
         let read = |source: Source| match source {
             Source::Image => x.clone(),
@@ -196,7 +227,7 @@ fn forward(params: &mut ParamStore, network: &Network, x: Engine<4>) -> Result<E
                 params.conv2d(&name, input, Conv2dOptions::padded(padding).stride(stride).groups(groups))?
             }
             Op::Linear { .. } => {
-                let flat: Engine<2> = params.linear(&name, input.flatten(1, 3))?;
+                let flat: Values<2> = params.linear(&name, input.flatten(1, 3))?;
                 let [n, out] = flat.dims();
                 flat.reshape([n, out, 1, 1])
             }
@@ -221,4 +252,26 @@ fn forward(params: &mut ParamStore, network: &Network, x: Engine<4>) -> Result<E
     let logits = outputs.pop().unwrap_or(x);
     let [n, classes, _, _] = logits.dims();
     Ok(logits.reshape([n, classes]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::channels_last;
+
+    #[test]
+    fn the_engine_and_the_folded_network_agree() {
+        let root = env!("CARGO_MANIFEST_DIR");
+        for name in ["vgg-mini-mnist", "resnet-mini-mnist"] {
+            let text = std::fs::read_to_string(format!("{root}/config/{name}.toml")).unwrap();
+            let network = PaperConfig::read(&Config::new(toml::from_str(&text).unwrap())).unwrap().network().unwrap();
+            let weights = zoo_formats::safetensors::read(format!("{root}/weights/{name}-ann-seed1000.safetensors")).unwrap();
+            let pixels: Vec<f32> = (0..3 * 784).map(|i| ((i * i) % 255) as f32 / 80.0 - 0.4).collect();
+            let images: Vec<_> = pixels.chunks_exact(784).map(|image| channels_last([1, 28, 28], image)).collect();
+            let folded = Ann::new(network.clone(), &weights).unwrap().logits(&images).concat();
+            let engine = Engine::new(network, &weights).unwrap().logits(pixels).unwrap();
+            let far = engine.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(engine.len() == 30 && far < 1e-4, "{name}: {far}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod options;
+mod parity;
 mod table;
 
 use crate::claims::{Arm, Exam, Study};
@@ -10,7 +11,7 @@ use crate::error_analysis::layer_errors;
 use options::Options;
 use serde_json::{Value, json};
 use zoo_core::model::ActionSpec;
-use zoo_core::{Config, Error, Result, Workbench};
+use zoo_core::{Config, Error, Model, Result, Workbench};
 
 /// What there is.
 pub fn specs() -> Vec<ActionSpec> {
@@ -20,7 +21,32 @@ pub fn specs() -> Vec<ActionSpec> {
         spec("pilot", "accuracy plain conversion loses on validation images, by T, for the pilot seed: chooses T*"),
         spec("errors", "error of each layer, clipped and floored part, before and after calibration: [--steps T] [--seed N]"),
         spec("dry-run", "builds, converts and exports a full-scale configuration with random weights: NAME [--steps T] [--pipeline NAME]"),
+        parity_spec(),
     ]
+}
+
+/// What the source network offers.
+pub fn source_specs() -> Vec<ActionSpec> {
+    vec![parity_spec()]
+}
+
+fn parity_spec() -> ActionSpec {
+    let help = "logits and classes of the test set on every runtime, side by side: [--limit N]";
+    ActionSpec { name: PARITY.into(), help: help.into() }
+}
+
+/// Name of the command that compares runtimes.
+pub const PARITY: &str = "parity";
+
+/// Compares what runs `model`, registered as `name`; `source` tells that it is the source network.
+///
+/// # Errors
+/// As [`act`].
+pub fn compare(model: &dyn Model, source: bool, args: &[String], name: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Value> {
+    let limit = Options::read(args, &["limit"], 0)?.number("limit")?.map(|n| n as usize);
+    let paper = PaperConfig::read(config)?;
+    let (weights, _) = bench.weights(name, None)?;
+    parity::parity(&parity::Subject { model, paper: &paper, config, weights: &weights, source }, limit, bench)
 }
 
 /// Runs one.
