@@ -118,6 +118,15 @@ fn lists_of_recordings() {
         std::fs::write(&list, text).unwrap();
         assert!(refused("nmnist-small", "test", &files, "{}").contains(expected), "{text}");
     }
+
+    // Sums: of "7 3\n" and the five bytes of the recording, by `sha256sum`.
+    std::fs::write(&list, "7 3\n").unwrap();
+    let sum = "52af7f04a6d0a49f91221a294fbaf681f6878aad0b79dd12b25bb6d092c1d658";
+    let config = format!(r#"{{"sums": {{"test": "{sum}"}}}}"#);
+    assert!(open("nmnist-small", "test", &files, &config).is_ok());
+    std::fs::write(folder.path().join("7.bs2"), [1, 2, 0x80, 0, 8]).unwrap();
+    assert!(refused("nmnist-small", "test", &files, &config).contains(&format!("expected SHA-256 {sum}")));
+    assert!(refused("event-files", "all", &DataFiles::default(), &config).contains("sums"));
 }
 
 #[test]

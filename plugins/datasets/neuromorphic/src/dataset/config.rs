@@ -2,10 +2,11 @@
 
 use crate::framing::Framing;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use zoo_core::{Config, Error, Result};
 
-/// `{"limit", "offset", "frames": {...}, "saccade": {...}}`, each optional.
+/// `{"limit", "offset", "frames": {...}, "saccade": {...}, "sums": {...}}`, each optional.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ItemConfig {
@@ -16,6 +17,10 @@ pub(super) struct ItemConfig {
     pub(super) frames: Option<Framing>,
     /// Only for `saccade-mnist`.
     pub(super) saccade: Option<SaccadeConfig>,
+    /// Only for `nmnist-small`: SHA-256 of a split, its list and then its recordings in the list's order. The registry
+    /// states them here, since a data set of 1,100 loose files is easier vouched for by one sum a split than by 1,100.
+    #[serde(default)]
+    pub(super) sums: BTreeMap<String, String>,
 }
 
 /// Sizes of the splits of `saccade-mnist` and its noise.
@@ -60,6 +65,14 @@ impl ItemConfig {
             return fail("offset", format!("less than the {len} items of the split"), self.offset);
         }
         Ok(self.offset..self.limit.map_or(len, |n| self.offset.saturating_add(n).min(len)))
+    }
+
+    /// Refuses the key that only `nmnist-small` has.
+    pub(super) fn no_sums(&self) -> Result<()> {
+        if self.sums.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Config { key: "sums".into(), expected: "nothing for this data set".into(), found: format!("{:?}", self.sums) })
     }
 
     /// Refuses the keys that only `saccade-mnist` has.

@@ -3,7 +3,8 @@
 use super::Recordings;
 use crate::events::Events;
 use crate::format::Format;
-use crate::input::bad;
+use crate::input::{self, bad};
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    pub(super) fn open(split: &str, files: &DataFiles) -> Result<Self> {
+    /// Opens a split; with `sum`, only if the list and its recordings have that SHA-256, in hexadecimal digits.
+    pub(super) fn open(split: &str, files: &DataFiles, sum: Option<&str>) -> Result<Self> {
         let path = files.get(if split == "train" { "train1K.txt" } else { "test100.txt" })?;
         let mut text = String::new();
         let file = File::open(path).map_err(Error::io(path))?;
@@ -40,8 +42,24 @@ impl Listed {
             };
             items.push((recording(files, path, id)?, label));
         }
+        if let Some(sum) = sum {
+            verify(path, &text, &items, sum)?;
+        }
         Ok(Self { items })
     }
+}
+
+/// Refuses a split whose files are not those the sum was taken of.
+fn verify(list: &Path, text: &str, items: &[(PathBuf, u8)], sum: &str) -> Result<()> {
+    let mut hash = Sha256::new_with_prefix(text);
+    for (path, _) in items {
+        hash.update(input::read(path)?);
+    }
+    let found = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    if found.eq_ignore_ascii_case(sum) {
+        return Ok(());
+    }
+    Err(bad(list, "the list and its recordings", format!("SHA-256 {sum}"), found))
 }
 
 fn recording(files: &DataFiles, list: &Path, id: u32) -> Result<PathBuf> {

@@ -119,11 +119,18 @@ impl DatasetFactory for NeuromorphicFactory {
             let names: Vec<_> = info.splits.iter().map(|s| s.name.as_str()).collect();
             return Err(Error::Unknown { kind: "split", name: split.into(), hint: format!("{name} has {}", names.join(", ")) });
         }
+        if name != NMNIST {
+            config.no_sums()?;
+        }
         let recordings: Box<dyn Recordings> = if name == SACCADE {
             Box::new(mnist::Saccades::open(split, files, &saccade)?)
         } else {
             config.no_saccade()?;
-            if name == NMNIST { Box::new(files::Listed::open(split, files)?) } else { Box::new(files::Files::open(files)?) }
+            if name == NMNIST {
+                Box::new(files::Listed::open(split, files, config.sums.get(split).map(String::as_str))?)
+            } else {
+                Box::new(files::Files::open(files)?)
+            }
         };
         if name == FILES {
             info.splits[0].len = recordings.len();

@@ -52,13 +52,20 @@ impl Format {
     /// [`Error::Io`] if the file can't be read, [`Error::Data`] with the byte offset if it is not what it should be or is
     /// larger than [`crate::MAX_FILE`] or [`crate::MAX_EVENTS`].
     pub fn read(self, path: &Path) -> Result<Events> {
-        let bytes = input::read(path)?;
+        self.decode(path, &input::read(path)?)
+    }
+
+    /// Reads a recording from memory; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Format::read`], without input and output.
+    pub fn decode(self, path: &Path, bytes: &[u8]) -> Result<Events> {
         match self {
-            Self::Nmnist => nmnist::decode(path, &bytes),
-            Self::Dat => dat::decode(path, &bytes),
-            Self::Aedat4 => aedat4::decode(path, &bytes),
-            Self::Raw => evt::decode(path, &bytes),
-            Self::Npz => npz::decode(path, &bytes),
+            Self::Nmnist => nmnist::decode(path, bytes),
+            Self::Dat => dat::decode(path, bytes),
+            Self::Aedat4 => aedat4::decode(path, bytes),
+            Self::Raw => evt::decode(path, bytes),
+            Self::Npz => npz::decode(path, bytes),
         }
     }
 }
