@@ -76,3 +76,61 @@ fn offline_without_a_cache_ends_with_3_and_says_what_to_do() {
 fn help_teaches() {
     xtask().args(["fetch-and-eval", "--help"]).assert().success().stdout(contains("Examples").and(contains("--claims")));
 }
+
+/// The commands of the chapter "Write a plugin", as they stand there, in a copy of what they need of a checkout.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_plugin_of_ones_own_is_evaluated_as_the_chapter_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (checkout, bin) = (folder.path().join("zoo"), folder.path().join("bin"));
+    std::fs::create_dir_all(&checkout).expect("a folder");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    std::fs::write(checkout.join("registry.toml"), "schema = 1\n").expect("a small file");
+    for part in ["zoo-core", "Cargo.lock"] {
+        std::os::unix::fs::symlink(root().join(part), checkout.join(part)).expect("a link");
+    }
+    // `cargo xtask` is the binary under test; the rest of cargo is cargo.
+    let wrapper = format!(
+        "#!/bin/sh\nif [ \"$1\" = xtask ]; then shift; exec {:?} \"$@\"; fi\nexec {:?} \"$@\"\n",
+        xtask().get_program(),
+        std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+    );
+    let cargo = bin.join("cargo");
+    std::fs::write(&cargo, wrapper).expect("a small file");
+    assert!(std::process::Command::new("chmod").arg("+x").arg(&cargo).status().expect("chmod runs").success());
+    let chapter = std::fs::read_to_string(root().join("docs/src/plugins.md")).expect("the chapter");
+    let block = |fence: &str| {
+        let body = chapter.split_once(&format!("```{fence}\n")).expect("the block").1;
+        body.split_once("```").expect("its end").0.to_string()
+    };
+    let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
+    for commands in [block("sh"), block("sh,end-to-end")] {
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &commands]).current_dir(&checkout).env("PATH", path.as_ref().expect("a path"));
+        for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "ZOO_PLUGIN_PATH"] {
+            shell.env_remove(name);
+        }
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors");
+        shell.env("ZOO_HOME", folder.path()).env("CARGO_NET_OFFLINE", "true").env("CARGO_BUILD_BUILD_DIR", shared);
+        let said = shell.assert().success().get_output().stdout.clone();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        if commands.contains("fetch-and-eval") {
+            assert!(said.contains("my-model/linear") && said.contains("93.75 %"), "{said}");
+        }
+    }
+}
+
+/// A library that ends the process as soon as it is opened.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_library_that_ends_its_process_fails_verification() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, statement) in [("leaves", "_exit(0)"), ("crashes", "*(volatile int *)0 = 0")] {
+        let source = folder.path().join(format!("{name}.c"));
+        let library = folder.path().join(format!("lib{name}.so"));
+        let code = format!("#include <unistd.h>\nint zoo_plugin_table;\n__attribute__((constructor)) static void opened(void) {{ {statement}; }}\n");
+        std::fs::write(&source, code).expect("a small file");
+        assert!(std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().expect("cc runs").success());
+        xtask().args(["plugin", "verify"]).arg(&library).assert().code(1).stdout(contains("ended the process it ran in"));
+    }
+}

@@ -8,6 +8,8 @@ fn dependencies(package: &str, features: &[&str]) -> BTreeSet<String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // A shell may tell cargo to count the features that others ask for.
+    command.env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION");
     for feature in features {
         command.args(["--features", feature]);
     }

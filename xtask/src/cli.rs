@@ -319,10 +319,13 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_parser = ["model", "dataset", "backend"])]
         kind: String,
     },
-    /// Run the conformance suite on a plugin library
+    /// Run the conformance suite on a plugin library, in a process of its own
     Verify {
         /// The library
         path: PathBuf,
+        /// In this process, for a debugger: a library that crashes takes it along
+        #[arg(long)]
+        here: bool,
     },
     /// List plugins with door, version, hash and state
     List {

@@ -10,7 +10,7 @@ use zoo_core::{Availability, Error, Level, Reporter};
 use zoo_host::eval::{EvalOptions, evaluate};
 use zoo_host::registry::ModelEntry;
 use zoo_host::results::{Results, Run, Shard, TableStyle, table};
-use zoo_host::zoo::Zoo;
+use zoo_host::zoo::{FoundModel, Zoo};
 
 /// Tag of the models that the tour visits.
 const TOUR: &str = "tour";
@@ -25,7 +25,7 @@ pub(super) fn fetch_and_eval(args: &EvalArgs, global: &Global, reporter: &dyn Re
     let mut missing = None;
     for entry in chosen(&zoo, args, reporter)? {
         let model = zoo.model(&entry.name, reporter)?;
-        for backend in backends(&zoo, entry, args.backend.as_deref(), tour, global.ort_lib.is_some())? {
+        for backend in backends(&zoo, &model, args.backend.as_deref(), tour, global.ort_lib.is_some())? {
             reporter.log(Level::Info, "xtask", &format!("{} on {backend}", entry.name));
             match evaluate(&zoo, &model, &backend, &options, reporter) {
                 Ok(run) => runs.push(run),
@@ -59,24 +59,32 @@ fn chosen<'a>(zoo: &'a Zoo, args: &EvalArgs, reporter: &dyn Reporter) -> Result<
     Ok(args.models.iter().map(|name| zoo.registry().model(name, reporter)).collect::<Result<_, _>>()?)
 }
 
-fn backends(zoo: &Zoo, entry: &ModelEntry, asked: Option<&str>, tour: bool, library_given: bool) -> Result<Vec<String>> {
-    let supported = |name: &str| entry.backends.iter().any(|b| b == name);
+/// The backends to run a model on. An entry that names none leaves it to what the model exports.
+fn backends(zoo: &Zoo, model: &FoundModel<'_>, asked: Option<&str>, tour: bool, library_given: bool) -> Result<Vec<String>> {
+    let supported = match model.entry.backends.as_slice() {
+        [] => zoo
+            .backends()
+            .into_iter()
+            .filter(|b| model.model.artifact_kinds().iter().any(|k| b.accepts().contains(k)))
+            .map(|b| b.name().into())
+            .collect(),
+        named => named.to_vec(),
+    };
     match asked {
-        Some("all") => Ok(entry.backends.clone()),
+        Some("all") => Ok(supported),
         Some(name) => {
             zoo.backend(name)?;
             Ok(vec![name.into()])
         }
         None if tour => {
             // What is not installed is for `setup` to bring; the tour shows what runs here and now.
-            let ready = |name: &&String| {
-                (library_given && *name == "onnxruntime")
-                    || zoo.backend(name).is_ok_and(|b| matches!(b.probe(), Availability::Ready { .. }))
+            let ready = |name: &String| {
+                (library_given && name == "onnxruntime") || zoo.backend(name).is_ok_and(|b| matches!(b.probe(), Availability::Ready { .. }))
             };
-            Ok(entry.backends.iter().filter(ready).cloned().collect())
+            Ok(supported.into_iter().filter(ready).collect())
         }
-        None if supported(EMBEDDED) => Ok(vec![EMBEDDED.into()]),
-        None => Ok(entry.backends.iter().take(1).cloned().collect()),
+        None if supported.iter().any(|name| name == EMBEDDED) => Ok(vec![EMBEDDED.into()]),
+        None => Ok(supported.into_iter().take(1).collect()),
     }
 }
 

