@@ -6,6 +6,9 @@
 //! | `saccade-mnist` | MNIST's IDX files | events of a digit moved along three saccades, 34 x 34 |
 //! | `event-files` | any recordings [`Format`] knows | the events of one file; no label |
 //!
+//! The first two also go by the names `nmnist-small-frames` and `saccade-mnist-frames`, so that a registry can offer them
+//! raw and framed side by side.
+//!
 //! An item is `events` i64 `[n, 4]` with columns x, y, t (microseconds) and p (1 brighter, 0 darker), or, with a `frames`
 //! key in the configuration, `frames` f32 `[T, 2, H, W]` with channel 0 darker and channel 1 brighter. See [`Framing`].
 

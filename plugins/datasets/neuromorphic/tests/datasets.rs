@@ -101,7 +101,10 @@ fn configuration_is_checked() {
         let message = refused("event-files", "all", &none, text);
         assert!(message.contains(key), "{text}: {message}");
     }
-    assert!(refused("nmnist", "train", &none, "{}").contains("nmnist-small, saccade-mnist, event-files"));
+    assert!(
+        refused("nmnist", "train", &none, "{}")
+            .contains("nmnist-small, nmnist-small-frames, saccade-mnist, saccade-mnist-frames, event-files")
+    );
     assert!(refused("nmnist-small", "val", &none, "{}").contains("has train, test"));
 }
 

@@ -19,7 +19,7 @@ trait Recordings: Send + Sync {
     fn load(&self, item: usize) -> Result<(Events, Option<u8>)>;
 }
 
-/// Opens `nmnist-small`, `saccade-mnist` and `event-files`.
+/// Opens `nmnist-small`, `saccade-mnist` (each also as `...-frames`) and `event-files`.
 #[derive(Debug, Default)]
 pub struct NeuromorphicFactory {
     _private: (),
@@ -35,6 +35,9 @@ impl NeuromorphicFactory {
 const NMNIST: &str = "nmnist-small";
 const SACCADE: &str = "saccade-mnist";
 const FILES: &str = "event-files";
+/// The same recordings under a second name each, which a registry may give another configuration: frames, noise, sizes.
+const NMNIST_FRAMES: &str = "nmnist-small-frames";
+const SACCADE_FRAMES: &str = "saccade-mnist-frames";
 
 /// Sensor size (height, width) where all recordings of a data set share one.
 fn sensor(name: &str) -> Option<(u16, u16)> {
@@ -97,7 +100,9 @@ fn infos(framing: Option<&Framing>, saccade: &SaccadeConfig) -> Vec<DatasetInfo>
     let splits = [("train", saccade.train), ("val", saccade.val), ("test", saccade.test)];
     vec![
         info(NMNIST, &[("train", 1_000), ("test", 100)], nmnist, framing),
+        info(NMNIST_FRAMES, &[("train", 1_000), ("test", 100)], nmnist, framing),
         info(SACCADE, &splits, digits, framing),
+        info(SACCADE_FRAMES, &splits, digits, framing),
         info(FILES, &[("all", 0)], files, framing),
     ]
 }
@@ -119,10 +124,11 @@ impl DatasetFactory for NeuromorphicFactory {
             let names: Vec<_> = info.splits.iter().map(|s| s.name.as_str()).collect();
             return Err(Error::Unknown { kind: "split", name: split.into(), hint: format!("{name} has {}", names.join(", ")) });
         }
-        if name != NMNIST {
+        let listed = matches!(name, NMNIST | NMNIST_FRAMES);
+        if !listed {
             config.no_sums()?;
         }
-        let recordings: Box<dyn Recordings> = if name == SACCADE {
+        let recordings: Box<dyn Recordings> = if matches!(name, SACCADE | SACCADE_FRAMES) {
             Box::new(mnist::Saccades::open(split, files, &saccade)?)
         } else {
             config.no_saccade()?;
