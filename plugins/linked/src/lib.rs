@@ -6,6 +6,7 @@ use zoo_backend_events as _;
 use zoo_backend_onnxruntime as _;
 use zoo_backend_tract as _;
 use zoo_brain_energy as _;
+use zoo_data_market as _;
 use zoo_data_medical as _;
 use zoo_data_neuro as _;
 use zoo_data_neuromorphic as _;
