@@ -11,7 +11,9 @@ use zoo_data_medical as _;
 use zoo_data_neuro as _;
 use zoo_data_neuromorphic as _;
 use zoo_data_vision as _;
+use zoo_imaging_planes as _;
 use zoo_snn_calibration as _;
+use zoo_tet as _;
 
 /// All in-tree plugins, sorted by name.
 pub fn linked() -> Vec<Plugin> {
