@@ -1,7 +1,7 @@
 //! Being registered means being tested: every check here runs over the whole of `registry.toml`.
 
 use std::path::{Path, PathBuf};
-use zoo_core::{ArtifactKind, Availability, ExportRequest, Silent, Tensor};
+use zoo_core::{ArtifactKind, Availability, Dim, ExportRequest, Silent, Tensor};
 use zoo_host::fetch::{FetchOptions, Fetcher};
 use zoo_host::registry::Registry;
 use zoo_host::zoo::{Door, Loaded, Zoo};
@@ -111,10 +111,12 @@ fn options() -> zoo_core::Options {
     options
 }
 
-/// Free axes become 2; the outputs must be finite, since zeros are valid input of every model here.
+/// Free axes become 2, or 32 where they are sides of an image, which networks halve; the outputs must be finite, since
+/// zeros are valid input of every model here.
 fn runs_on_zeros(what: &str, mut session: Box<dyn zoo_core::Session>) {
     let zeros = |spec: &zoo_core::TensorSpec| {
-        let shape: Vec<usize> = spec.shape.iter().map(|d| d.fixed().unwrap_or(2)).collect();
+        let free = |d: &Dim| if matches!(d, Dim::Free(name) if name == "height" || name == "width") { 32 } else { 2 };
+        let shape: Vec<usize> = spec.shape.iter().map(|d| d.fixed().unwrap_or_else(|| free(d))).collect();
         Tensor::zeros(spec.dtype, shape).expect("a small tensor")
     };
     let inputs: Vec<_> = session.inputs().iter().map(zeros).collect();
