@@ -201,6 +201,8 @@ impl PaperConfig {
         let positive = |v: f32| v > 0.0 && v.is_finite();
         check("network.neuron.v-threshold", positive(neuron.v_threshold), "a positive number", neuron.v_threshold.to_string())?;
         check("network.neuron.surrogate-width", positive(neuron.surrogate_width), "a positive number", neuron.surrogate_width.to_string())?;
+        let slope = neuron.sigmoid.unwrap_or(1.0);
+        check("network.neuron.sigmoid", positive(slope), "a positive number", slope.to_string())?;
         check("train.batch", read.train.batch > 0, "at least 1", read.train.batch.to_string())?;
         Ok(read)
     }

@@ -121,6 +121,9 @@ impl Tet {
         if !(1..=crate::config::MAX_STEPS).contains(&steps) {
             return Err(Error::argument("time steps", format!("1 to {}", crate::config::MAX_STEPS), steps));
         }
+        if paper.network.neuron.sigmoid.is_some() {
+            return Err(self.not_offered("export of the sigmoid control", "its neurons do not spike; remove `network.neuron.sigmoid`"));
+        }
         let network = paper.network()?;
         let folded = fold(&network, weights)?;
         Ok(Deployed { network, folded, neuron: paper.network.neuron, steps, still: self.input == Input::Images })

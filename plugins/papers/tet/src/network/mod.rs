@@ -38,12 +38,16 @@ pub struct Neuron {
     pub v_threshold: f32,
     /// Half width of the triangular surrogate; training only.
     pub surrogate_width: f32,
+    /// The paper's control: `s = sigmoid(k (u - v_threshold))` with its exact gradient in place of the step. Training
+    /// only; such a network does not spike and is not exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigmoid: Option<f32>,
 }
 
 impl Default for Neuron {
     /// The paper's values for every experiment: 0.5, 1, 1.
     fn default() -> Self {
-        Self { decay: 0.5, v_threshold: 1.0, surrogate_width: 1.0 }
+        Self { decay: 0.5, v_threshold: 1.0, surrogate_width: 1.0, sigmoid: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::network::{NORM, Network, Neuron, Op, Source};
 use zoo_core::{Error, Result, Weights};
-use zoo_train::burn::tensor::Tensor;
+use zoo_train::burn::tensor::{Tensor, activation};
 use zoo_train::ops::{self, Conv2dOptions, Lif, Pool2dOptions};
 use zoo_train::params::{Init, ParamStore};
 
@@ -14,13 +14,14 @@ const ENGINE_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"]
 pub struct SpikingNet {
     network: Network,
     lif: Lif,
+    sigmoid: Option<f32>,
 }
 
 impl SpikingNet {
     /// A network with one kind of neuron.
     pub fn new(network: Network, neuron: Neuron) -> Self {
-        let Neuron { decay, v_threshold, surrogate_width } = neuron;
-        Self { network, lif: Lif { decay, v_threshold, surrogate_width } }
+        let Neuron { decay, v_threshold, surrogate_width, sigmoid } = neuron;
+        Self { network, lif: Lif { decay, v_threshold, surrogate_width }, sigmoid }
     }
 
     /// The layers.
@@ -90,7 +91,10 @@ impl SpikingNet {
                 y = y + outputs[other].clone();
             }
             if layer.spikes {
-                y = ops::lif(y, steps, self.lif)?;
+                y = match self.sigmoid {
+                    None => ops::lif(y, steps, self.lif)?,
+                    Some(k) => sigmoid(y, steps, self.lif, k)?,
+                };
             }
             if let Some(other) = layer.add_after {
                 y = y + outputs[other].clone();
@@ -139,4 +143,30 @@ impl SpikingNet {
     fn norms(&self) -> impl Iterator<Item = &str> {
         self.network.layers().iter().filter_map(|l| l.norm.as_deref())
     }
+}
+
+/// The control: the step replaced by `sigmoid(k (u - v_threshold))`, which the engine differentiates exactly.
+///
+/// # Shapes
+/// As [`ops::lif`].
+///
+/// # Errors
+/// [`Error::Argument`] if `steps` does not divide the first axis.
+pub fn sigmoid<const D: usize>(x: Tensor<D>, steps: usize, lif: Lif, k: f32) -> Result<Tensor<D>> {
+    let rows = x.dims()[0];
+    if steps == 0 || !rows.is_multiple_of(steps) {
+        return Err(Error::argument("time steps", format!("a divisor of the first axis, {rows}"), steps));
+    }
+    let mut state: Option<Tensor<D>> = None;
+    let mut out = Vec::with_capacity(steps);
+    for now in x.chunk(steps, 0) {
+        let u = match state.take() {
+            Some(state) => state * lif.decay + now,
+            None => now,
+        };
+        let s = activation::sigmoid((u.clone() - lif.v_threshold) * k);
+        state = Some((s.clone().neg() + 1.0) * u);
+        out.push(s);
+    }
+    Ok(Tensor::cat(out, 0))
 }

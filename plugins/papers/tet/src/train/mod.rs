@@ -3,7 +3,7 @@
 mod layers;
 mod loss;
 
-pub use layers::SpikingNet;
+pub use layers::{SpikingNet, sigmoid};
 pub use loss::{by_config, sdt, tet};
 
 use crate::config::{Budget, DataConfig, LossConfig, PaperConfig, Rule, TrainConfig};
