@@ -1,6 +1,6 @@
 //! Backend `events`: spiking networks run event by event.
 //!
-//! Input is the zoo's event graph ([`zoo_formats::event_graph`]). Four modes: `tick_sync` (all events of a step through
+//! Input is the zoo's event graph ([`zoo_formats::event_graph`]) or NIR, read by a named dialect. Four modes: `tick_sync` (all events of a step through
 //! one layer, then the next; equal entry for entry to a clocked run), `async_bfs` and `async_dfs` (one event at a time)
 //! and `clocked` (a dense reference, written apart). Three precisions: `f32`, `f64`, and `i8` weights with saturating
 //! `i16` membranes.
@@ -14,6 +14,7 @@ pub mod bench;
 pub mod cost;
 pub mod layers;
 pub mod modes;
+mod nir;
 pub mod num;
 pub mod plan;
 mod session;

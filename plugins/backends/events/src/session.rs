@@ -34,7 +34,7 @@ impl Backend for Events {
     }
 
     fn accepts(&self) -> &[ArtifactKind] {
-        &[ArtifactKind::EventGraph]
+        &[ArtifactKind::EventGraph, ArtifactKind::Nir]
     }
 
     fn compile(&self, artifact: &Artifact, device: &Device, options: &Options) -> Result<Box<dyn Session>> {
@@ -45,15 +45,19 @@ impl Backend for Events {
                 mend: "ask for --device cpu".into(),
             });
         }
-        if artifact.kind != ArtifactKind::EventGraph {
-            let hint = format!("export the model as event graph ({} was given)", artifact.kind);
-            return Err(Error::NotOffered { who: "backend events".into(), what: format!("artifacts of kind {}", artifact.kind), hint });
-        }
-        let graph = EventGraph::from_artifact(artifact)?;
+        let settings = Settings::from_options(options)?;
         let mut metadata = artifact.metadata.clone();
+        let graph = match artifact.kind {
+            ArtifactKind::EventGraph => EventGraph::from_artifact(artifact)?,
+            ArtifactKind::Nir => crate::nir::read(artifact, &settings, &mut metadata)?,
+            other => {
+                let hint = "export the model as event graph or NIR".into();
+                return Err(Error::NotOffered { who: "backend events".into(), what: format!("artifacts of kind {other}"), hint });
+            }
+        };
         metadata.extend(graph.metadata.clone());
         metadata.insert("steps".into(), graph.steps.to_string());
-        Ok(Box::new(EventSession::new(graph, metadata, Settings::from_options(options)?, options.threads)?))
+        Ok(Box::new(EventSession::new(graph, metadata, settings, options.threads)?))
     }
 }
 
@@ -62,6 +66,17 @@ enum Runner {
     Single(Run<f32>),
     Double(Run<f64>),
     Integer(Run<i16>),
+}
+
+impl Runner {
+    fn set_lanes(&mut self, lanes: usize) {
+        match self {
+            Self::Single(Run::Tick(tick)) => tick.set_lanes(lanes),
+            Self::Double(Run::Tick(tick)) => tick.set_lanes(lanes),
+            Self::Integer(Run::Tick(tick)) => tick.set_lanes(lanes),
+            _ => {}
+        }
+    }
 }
 
 enum Run<N: Num> {
@@ -266,8 +281,13 @@ impl Session for EventSession {
             let runner = self.runner()?;
             self.runners.push(runner);
         }
+        // Threads that have no sample of their own help with large layers.
+        let lanes = self.threads / workers;
+        for runner in &mut self.runners[..workers] {
+            runner.set_lanes(lanes);
+        }
         let mut samples: Vec<Option<Result<Sample>>> = (0..batch).map(|_| None).collect();
-        if workers == 1 {
+        if workers == 1 && lanes == 1 {
             for (i, slot) in samples.iter_mut().enumerate() {
                 *slot = Some(Self::sample(&mut self.runners[0], &feeds(i)));
             }

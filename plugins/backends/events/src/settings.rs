@@ -5,6 +5,7 @@ use pulp::Arch;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zoo_core::{Error, Options, Result};
+use zoo_formats::nir::Dialect;
 
 /// Order of execution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub enum DenseThreshold {
 
 impl DenseThreshold {
     /// Share of active inputs at which following events and looking at everything cost about the same.
-    pub const AUTO: f32 = 0.5;
+    pub const AUTO: f32 = 0.85;
 }
 
 /// What an asynchronous run does with biases.
@@ -68,6 +69,17 @@ pub enum BiasMode {
     Clocked,
     /// Biases are left out; refused unless all are 0.
     Dropped,
+}
+
+/// How a NIR artifact is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nir {
+    /// Whose rules.
+    pub dialect: Dialect,
+    /// Steps of a run; `None` is the reader's default.
+    pub steps: Option<usize>,
+    /// Length of a step in seconds; `None` is the dialect's default.
+    pub dt: Option<f64>,
 }
 
 /// All settings.
@@ -85,6 +97,8 @@ pub struct Settings {
     pub bias: BiasMode,
     /// `events.simd`: false keeps to plain scalar code.
     pub scalar: bool,
+    /// `events.nir-dialect`, `events.nir-steps`, `events.nir-dt`: how a NIR artifact is read.
+    pub nir: Option<Nir>,
     /// `events.trace`: where the spikes of the last run's first sample are written as `.npz`.
     pub trace: Option<PathBuf>,
 }
@@ -100,6 +114,7 @@ impl Settings {
 
     fn from_map(extra: &BTreeMap<String, String>) -> Result<Self> {
         let mut settings = Self::default();
+        let (mut steps, mut dt) = (None, None);
         for (key, value) in extra {
             let Some(name) = key.strip_prefix("events.") else { continue };
             let wrong = |expected: &str| Error::argument(key.as_str(), expected, value);
@@ -150,15 +165,29 @@ impl Settings {
                         _ => return Err(wrong("auto or off")),
                     };
                 }
+                "nir-dialect" => settings.nir = Some(Nir { dialect: Dialect::parse(value)?, steps: None, dt: None }),
+                "nir-steps" => steps = Some(value.parse::<usize>().map_err(|_| wrong("a number of steps"))?),
+                "nir-dt" => {
+                    let positive = value.parse::<f64>().ok().filter(|dt| dt.is_finite() && *dt > 0.0);
+                    dt = Some(positive.ok_or_else(|| wrong("a positive number of seconds"))?);
+                }
                 "trace" => settings.trace = Some(PathBuf::from(value)),
                 _ => {
                     return Err(Error::Unknown {
                         kind: "option",
                         name: key.clone(),
-                        hint: "events takes mode, precision, leak, dense-threshold, bias, simd and trace".into(),
+                        hint: "events takes mode, precision, leak, dense-threshold, bias, simd, trace, nir-dialect, nir-steps and nir-dt"
+                            .into(),
                     });
                 }
             }
+        }
+        match &mut settings.nir {
+            Some(nir) => (nir.steps, nir.dt) = (steps, dt),
+            None if steps.is_some() || dt.is_some() => {
+                return Err(Error::argument("events.nir-dialect", "a dialect beside events.nir-steps and events.nir-dt", "nothing"));
+            }
+            None => {}
         }
         if settings.mode == Mode::Clocked && settings.precision == Precision::Int8 {
             return Err(Error::argument("events.precision", "f32 or f64 in mode clocked", "int8"));

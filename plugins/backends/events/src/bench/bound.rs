@@ -2,8 +2,8 @@
 
 use super::input::Random;
 use crate::modes::Tick;
-use crate::num::Num;
-use crate::plan::DepositKind;
+use crate::num::{Num, add_rows};
+use crate::plan::{DepositKind, Numbers};
 use pulp::{Arch, Simd, WithSimd};
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ const CALLS: usize = 20_000;
 
 struct Rows<'a, N: Num> {
     target: &'a mut [N],
-    weights: &'a [N::Weight],
+    weights: &'a [N],
     length: usize,
     places: &'a [(u32, u32)],
 }
@@ -23,7 +23,7 @@ impl<N: Num> WithSimd for Rows<'_, N> {
     fn with_simd<S: Simd>(self, simd: S) {
         for &(to, from) in self.places {
             let to = to as usize;
-            N::add_rows(simd, &mut self.target[to..to + self.length], self.weights, &[from]);
+            add_rows(simd, &mut self.target[to..to + self.length], self.weights, &[from]);
         }
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn milliseconds(tick: &Tick<f32>, additions: &[f64]) -> f64 {
                 DepositKind::Linear { weights, outputs, .. } => (weights, *outputs, *outputs),
                 DepositKind::Pool { .. } | DepositKind::Map { .. } => continue,
             };
-            let mut target = vec![0.0f32; unit.extent.len()];
+            let mut target = Numbers::<f32>::from_iter(0, std::iter::repeat_n(0.0, unit.extent.len()));
             let place = |r: &mut Random, len: usize| (r.below((len - length) / stride + 1) * stride) as u32;
             let places: Vec<_> = (0..CALLS).map(|_| (place(&mut random, target.len()), place(&mut random, weights.len()))).collect();
             let mut measure = || {

@@ -5,10 +5,12 @@
 //! for decoding.
 
 mod bound;
+mod crossover;
 mod input;
 mod net;
 mod peers;
 
+pub use crossover::{Crossover, crossover};
 pub use input::{Recording, read_nmnist, synthetic};
 pub use net::network;
 
@@ -128,7 +130,7 @@ pub fn executor(config: &Config, tell: &mut dyn FnMut(&str)) -> Result<Vec<Row>>
     let mut rows = Vec::new();
     let mut points = Vec::new();
     let wanted = |name: &str| config.cases.is_empty() || config.cases.iter().any(|c| c == name);
-    for (name, rate, batch) in [("b1-1%", 0.01, 1), ("b1-5%", 0.05, 1), ("b64-5%", 0.05, 64), ("b1-20%", 0.2, 1)] {
+    for (name, rate, batch) in [("b1-1%", 0.01, 1), ("b1-5%", 0.05, 1), ("b64-5%", 0.05, 64), ("b1-20%", 0.2, 1), ("b64-20%", 0.2, 64)] {
         if wanted(name) {
             let samples: Vec<_> = (0..batch).map(|i| synthetic(rate, 1000 + i)).collect();
             let case = Case { name, graph: network(rate, &samples[0])?, samples };

@@ -1,8 +1,9 @@
 //! Membranes: integrate, fire, reset, floor.
 
 use super::state::UnitState;
-use crate::num::Num;
+use crate::num::{Fire, Num, push_set};
 use crate::plan::{Cell, Rule, Unit, Values};
+use pulp::Simd;
 use zoo_formats::event_graph::{Compare, Payload, Reset, SpikesPerStep};
 
 /// How silent steps are made up for.
@@ -19,32 +20,46 @@ const BLOCK: usize = 64;
 /// One step of all rows that can change. Rows without input, spike in waiting, bias or synaptic current are left alone:
 /// a membrane below threshold only decays, which [`settle`] makes up for later.
 #[inline(always)]
-pub(crate) fn advance<N: Num>(unit: &Unit<N>, cell: &Cell<N>, state: &mut UnitState<N>, step: u32, leak: Leak, read: bool) {
+pub(crate) fn advance<N: Num, S: Simd>(
+    simd: S,
+    unit: &Unit<N>,
+    cell: &Cell<N>,
+    state: &mut UnitState<N>,
+    step: u32,
+    leak: Leak,
+    read: bool,
+) {
     state.events.clear();
     if !state.wide.is_empty() {
-        return advance_wide(unit, cell, state, step, leak);
+        move_wide(unit, cell, state, step, leak);
     }
     let row = unit.extent.row();
     let always = cell.always || state.base.is_some();
-    for y in 0..unit.extent.h {
-        let touched = std::mem::take(&mut state.touched[y]);
-        if !(always || touched || state.hot[y]) {
+    let rule = cell.plain_rule();
+    let mut y = 0;
+    while y < unit.extent.h {
+        let first = y;
+        // Neighbouring rows are one span.
+        while y < unit.extent.h && (always || state.touched[y] || state.hot[y]) {
+            catch_up(unit, cell, state, y, step, leak);
+            state.next[y] = step + 1;
+            (state.touched[y], state.hot[y]) = (false, false);
+            y += 1;
+        }
+        if first == y {
+            y += 1;
             continue;
         }
-        catch_up(unit, cell, state, y, step, leak);
-        state.next[y] = step + 1;
-        state.hot[y] = false;
-        state.counters.updates += row as u64;
-        let (start, end) = (y * row, (y + 1) * row);
-        if cell.refractory > 0 {
-            held_row(cell, state, y, start, end);
-            continue;
-        }
-        let mut from = start;
-        while from < end {
-            let to = (from + BLOCK).min(end);
-            block(cell, state, y, from, to);
-            from = to;
+        let (start, end) = (first * row, y * row);
+        state.counters.updates += (end - start) as u64;
+        if let Some(rule) = &rule {
+            plain_span(simd, rule, cell.amplitude(), state, row, start, end);
+        } else if cell.refractory > 0 {
+            held_span(cell, state, row, start, end);
+        } else {
+            for from in (start..end).step_by(BLOCK) {
+                block(cell, state, row, from, (from + BLOCK).min(end));
+            }
         }
         if !cell.fires && read {
             for i in start..end {
@@ -54,6 +69,32 @@ pub(crate) fn advance<N: Num>(unit: &Unit<N>, cell: &Cell<N>, state: &mut UnitSt
             }
         }
     }
+}
+
+/// Neurons of the commonest kind, without a look at each.
+#[inline(always)]
+fn plain_span<N: Num, S: Simd>(simd: S, rule: &Fire<N>, amplitude: f32, state: &mut UnitState<N>, row: usize, start: usize, end: usize) {
+    let before = state.events.index.len();
+    for from in (start..end).step_by(Fire::<N>::BLOCK) {
+        let to = (from + Fire::<N>::BLOCK).min(end);
+        let fired = N::fire(simd, &mut state.v[from..to], &state.current[from..to], rule);
+        match &state.base {
+            None => state.current[from..to].fill(N::default()),
+            Some(base) => state.current[from..to].copy_from_slice(&base[from..to]),
+        }
+        push_set(simd, fired.spikes, from as u32, &mut state.events.index);
+        let mut bits = fired.again;
+        while bits != 0 {
+            state.hot[(from + bits.trailing_zeros() as usize) / row] = true;
+            bits &= bits - 1;
+        }
+        state.counters.saturations += u64::from(fired.saturated);
+    }
+    let fired = state.events.index.len() - before;
+    state.events.value.resize(before + fired, amplitude);
+    state.events.graded |= fired > 0 && amplitude != 1.0;
+    state.counters.spikes += fired as u64;
+    state.counters.active += fired as u64;
 }
 
 /// Brings one row up to the beginning of `step`.
@@ -114,7 +155,7 @@ pub(crate) fn settle<N: Num>(unit: &Unit<N>, cell: &Cell<N>, state: &mut UnitSta
 
 /// Up to [`BLOCK`] neighbouring neurons: branch-free integration and comparison, then the few that fire.
 #[inline(always)]
-fn block<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, y: usize, from: usize, to: usize) {
+fn block<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, row: usize, from: usize, to: usize) {
     integrate(&cell.rule, state, from, to);
     match &state.base {
         None => state.current[from..to].fill(N::default()),
@@ -130,7 +171,7 @@ fn block<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, y: usize, from: usize
             let i = from + word * 8 + bits.trailing_zeros() as usize / 8;
             bits &= bits - 1;
             if fire(cell, state, i) {
-                state.hot[y] = true;
+                state.hot[i / row] = true;
             }
         }
     }
@@ -198,12 +239,12 @@ fn fire<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, i: usize) -> bool {
     cell.crosses(after, threshold)
 }
 
-/// A row of neurons with refractory time, one by one.
-fn held_row<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, y: usize, start: usize, end: usize) {
+/// Rows of neurons with refractory time, one by one.
+fn held_span<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, row: usize, start: usize, end: usize) {
     for i in start..end {
         if state.refractory[i] > 0 {
             state.refractory[i] -= 1;
-            state.hot[y] = true;
+            state.hot[i / row] = true;
             state.current[i] = state.base.as_ref().map_or(N::default(), |b| b[i]);
             continue;
         }
@@ -212,7 +253,7 @@ fn held_row<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, y: usize, start: u
         if cell.crosses(state.v[i], cell.threshold.at(i)) {
             fire(cell, state, i);
             state.refractory[i] = cell.refractory;
-            state.hot[y] = true;
+            state.hot[i / row] = true;
         }
         if let Some(floor) = cell.floor.filter(|f| state.v[i] < *f) {
             state.v[i] = floor;
@@ -220,25 +261,20 @@ fn held_row<N: Num>(cell: &Cell<N>, state: &mut UnitState<N>, y: usize, start: u
     }
 }
 
-/// A step whose currents did not fit 16 bits: membrane and current are added at full width, then saturate once.
-fn advance_wide<N: Num>(unit: &Unit<N>, cell: &Cell<N>, state: &mut UnitState<N>, step: u32, leak: Leak) {
-    let row = unit.extent.row();
+/// Before a step whose currents did not fit 16 bits: what one 16-bit current can't hold is cut off, and counted.
+fn move_wide<N: Num>(unit: &Unit<N>, cell: &Cell<N>, state: &mut UnitState<N>, step: u32, leak: Leak) {
     for y in 0..unit.extent.h {
         catch_up(unit, cell, state, y, step, leak);
-        state.next[y] = step + 1;
-        (state.touched[y], state.hot[y]) = (false, false);
-        for i in y * row..(y + 1) * row {
-            let sum = f64::from(state.wide[i]) + state.current[i].to_f64();
-            // Whatever one 16-bit current can't hold goes into the membrane first; the rest takes the usual way.
-            let narrow = N::from_f64(sum);
-            let rest = sum - narrow.to_f64();
-            state.current[i] = narrow;
-            if rest != 0.0 && !(cell.refractory > 0 && state.refractory[i] > 0) {
-                state.counters.saturations += 1;
-            }
+        state.next[y] = step;
+    }
+    for i in 0..unit.extent.len() {
+        let sum = f64::from(state.wide[i]) + state.current[i].to_f64();
+        let narrow = N::from_f64(sum);
+        state.current[i] = narrow;
+        if sum != narrow.to_f64() && !(cell.refractory > 0 && state.refractory[i] > 0) {
+            state.counters.saturations += 1;
         }
     }
     state.wide.clear();
     state.touched.fill(true);
-    advance(unit, cell, state, step, leak, false);
 }

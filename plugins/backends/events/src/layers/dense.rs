@@ -3,11 +3,9 @@
 //! It sums in the event path's order (ascending input position, starting from the bias), so that its results are equal.
 
 use super::state::Events;
-use crate::num::{DenseTile, Num};
+use crate::num::{DenseTile, Num, dense_pixels};
 use crate::plan::{Conv, Extent};
 use pulp::Simd;
-
-const TILE: usize = 4;
 
 /// Work memory of one convolution.
 pub struct Dense {
@@ -57,12 +55,12 @@ pub(super) fn run<N: Num, S: Simd>(
     let step = conv.stride[1] * from.c;
     for oy in 0..to.h {
         let line = oy * conv.stride[0] * work.width * from.c;
-        for ox in (0..to.w).step_by(TILE) {
-            let pixels = TILE.min(to.w - ox);
+        for ox in (0..to.w).step_by(DenseTile::<N>::PIXELS) {
+            let pixels = DenseTile::<N>::PIXELS.min(to.w - ox);
             let at = (oy * to.w + ox) * to.c;
-            N::dense_pixels(
+            dense_pixels(
                 simd,
-                DenseTile {
+                &mut DenseTile {
                     target: &mut current[at..at + pixels * to.c],
                     row: to.c,
                     pixels,

@@ -1,16 +1,28 @@
 //! Events into currents.
 
-use super::dense;
+use super::conv::{ConvEvents, Counting, Part};
 use super::state::{Events, UnitState};
-use crate::num::Num;
+use super::{dense, split};
+use crate::num::{Num, add_rows, add_rows_times};
 use crate::plan::{Conv, Deposit, DepositKind, Extent, Multiplicity, NOWHERE, Plan, Unit};
-use pulp::Simd;
+use pulp::{Arch, Simd};
+use strength_reduce::StrengthReducedU32;
 
 /// Work memory shared by all units of one run.
-#[derive(Default)]
 pub(crate) struct Work {
-    offsets: Vec<u32>,
+    /// Threads one layer may use.
+    pub(crate) lanes: usize,
+    /// Instructions to use on them.
+    pub(crate) arch: Arch,
+    pub(super) offsets: Vec<u32>,
     part: Events,
+}
+
+impl Work {
+    /// Empty work memory.
+    pub(crate) fn new(arch: Arch) -> Self {
+        Self { lanes: 1, arch, offsets: Vec::new(), part: Events::default() }
+    }
 }
 
 /// Activity above which a convolution runs dense; `None` never.
@@ -41,21 +53,36 @@ pub(crate) fn deposit_all<N: Num, S: Simd>(
             continue;
         }
         let source = &plan.units[deposit.from];
-        count(deposit, source.extent, &source.multiplicity, events, state);
+        if let (DepositKind::Conv(conv), true, 1, None) =
+            (&deposit.kind, narrow, work.lanes, dense_wanted(deposit, source.extent, events, dense_above))
+            && conv.channels == conv.group_out
+            && !matches!(source.multiplicity, Multiplicity::Amplitude(_))
+        {
+            // The commonest way: operations are counted where events are followed.
+            let rows = 0..state.touched.len();
+            let part = Part { current: &mut state.current, touched: &mut state.touched, rows };
+            let analog = source.multiplicity == Multiplicity::Analog;
+            let counting = if analog { Counting::Events } else { Counting::Values };
+            let operations = simd.vectorize(ConvEvents { simd, conv, from: source.extent, events, part, counting });
+            *(if analog { &mut state.counters.products } else { &mut state.counters.additions }) += operations;
+            continue;
+        }
+        let before_this = counted_now(state);
+        count(deposit, &source.multiplicity, events, state);
         if !narrow {
             in_parts(simd, deposit, source.extent, events, unit, state, work);
             continue;
         }
-        if let (DepositKind::Conv(conv), Some(limit)) = (&deposit.kind, dense_above) {
-            let activity = events.len() as f32 / source.extent.len() as f32;
-            if activity > limit && !conv.dense.is_empty() {
-                dense::run(simd, conv, source.extent, unit.extent, events, &mut state.current, &mut state.dense[i]);
-                state.touched.fill(true);
-                state.counters.dense_runs += 1;
-                continue;
-            }
+        if let Some(conv) = dense_wanted(deposit, source.extent, events, dense_above) {
+            dense::run(simd, conv, source.extent, unit.extent, events, &mut state.current, &mut state.dense[i]);
+            state.touched.fill(true);
+            state.counters.dense_runs += 1;
+            continue;
         }
-        deposit_events(simd, &deposit.kind, source.extent, unit.extent, events, state, work);
+        let operations = counted_now(state) - before_this;
+        if !split::run(&deposit.kind, unit.extent, source.extent, events, operations, state, work) {
+            deposit_events(simd, &deposit.kind, source.extent, unit.extent, events, state, work);
+        }
     }
     if unit.constant {
         state.steady = Some((state.counters.additions - counted.0, state.counters.products - counted.1));
@@ -63,8 +90,21 @@ pub(crate) fn deposit_all<N: Num, S: Simd>(
     }
 }
 
+/// The convolution of a deposit, if so many of its inputs are active that the dense kernel is to run it.
+#[inline(always)]
+fn dense_wanted<'a, N: Num>(deposit: &'a Deposit<N>, from: Extent, events: &Events, above: DenseAbove) -> Option<&'a Conv<N>> {
+    match (&deposit.kind, above) {
+        (DepositKind::Conv(conv), Some(limit)) if !conv.dense.is_empty() && events.len() as f32 > limit * from.len() as f32 => Some(conv),
+        _ => None,
+    }
+}
+
+fn counted_now<N: Num>(state: &UnitState<N>) -> u64 {
+    state.counters.additions + state.counters.products
+}
+
 /// Counts additions and products, exact at borders.
-fn count<N: Num>(deposit: &Deposit<N>, from: Extent, multiplicity: &Multiplicity, events: &Events, state: &mut UnitState<N>) {
+fn count<N: Num>(deposit: &Deposit<N>, multiplicity: &Multiplicity, events: &Events, state: &mut UnitState<N>) {
     let times = |i: usize| match multiplicity {
         Multiplicity::Value => events.value[i].abs() as u64,
         Multiplicity::Amplitude(theta) => (events.value[i] / theta.at(events.index[i] as usize)).round().abs() as u64,
@@ -75,9 +115,9 @@ fn count<N: Num>(deposit: &Deposit<N>, from: Extent, multiplicity: &Multiplicity
         DepositKind::Pool { .. } | DepositKind::Map { .. } => return,
         DepositKind::Linear { outputs, .. } if ones => (*outputs * events.len()) as u64,
         DepositKind::Linear { outputs, .. } => *outputs as u64 * (0..events.len()).map(times).sum::<u64>(),
-        DepositKind::Conv(conv) if ones => events.index.iter().map(|&index| u64::from(conv.fan_out[index as usize / from.c])).sum(),
+        DepositKind::Conv(conv) if ones => events.index.iter().map(|&index| u64::from(conv.fan_out[conv.pixel(index) as usize])).sum(),
         DepositKind::Conv(conv) => {
-            events.index.iter().enumerate().map(|(i, &index)| u64::from(conv.fan_out[index as usize / from.c]) * times(i)).sum()
+            events.index.iter().enumerate().map(|(i, &index)| u64::from(conv.fan_out[conv.pixel(index) as usize]) * times(i)).sum()
         }
     };
     let counters = &mut state.counters;
@@ -88,10 +128,10 @@ fn count<N: Num>(deposit: &Deposit<N>, from: Extent, multiplicity: &Multiplicity
 }
 
 /// Weights that an event at `index` meets; pools and identities have none.
-pub(crate) fn fan_out<N: Num>(kind: &DepositKind<N>, from: Extent, index: usize) -> u64 {
+pub(crate) fn fan_out<N: Num>(kind: &DepositKind<N>, index: usize) -> u64 {
     match kind {
         DepositKind::Linear { outputs, .. } => *outputs as u64,
-        DepositKind::Conv(conv) => u64::from(conv.fan_out[index / from.c]),
+        DepositKind::Conv(conv) => u64::from(conv.fan_out[conv.pixel(index as u32) as usize]),
         DepositKind::Pool { .. } | DepositKind::Map { .. } => 0,
     }
 }
@@ -174,7 +214,7 @@ fn in_parts<N: Num, S: Simd>(
 /// Moves the current into wide memory.
 fn widen<N: Num>(state: &mut UnitState<N>) {
     state.wide.resize(state.current.len(), 0);
-    for (wide, narrow) in state.wide.iter_mut().zip(&mut state.current) {
+    for (wide, narrow) in state.wide.iter_mut().zip(state.current.iter_mut()) {
         *wide = wide.saturating_add(narrow.to_f64() as i32);
         *narrow = N::default();
     }
@@ -192,16 +232,20 @@ pub(crate) fn deposit_events<N: Num, S: Simd>(
     work: &mut Work,
 ) {
     match kind {
-        DepositKind::Conv(conv) if conv.channels == conv.group_out => conv_events(simd, conv, from, events, state, &mut work.offsets),
+        DepositKind::Conv(conv) if conv.channels == conv.group_out => {
+            let rows = 0..state.touched.len();
+            let part = Part { current: &mut state.current, touched: &mut state.touched, rows };
+            simd.vectorize(ConvEvents { simd, conv, from, events, part, counting: Counting::Nothing });
+        }
         DepositKind::Conv(conv) => grouped_events(simd, conv, from, events, state),
         DepositKind::Linear { weights, outputs, .. } => {
             let offsets = &mut work.offsets;
             offsets.clear();
             offsets.extend(events.index.iter().map(|&i| i * *outputs as u32));
             if events.graded {
-                N::add_rows_times(simd, &mut state.current, weights, offsets, &events.value);
+                add_rows_times(simd, &mut state.current, weights, offsets, &events.value);
             } else {
-                N::add_rows(simd, &mut state.current, weights, offsets);
+                add_rows(simd, &mut state.current, weights, offsets);
             }
             state.touched.fill(true);
         }
@@ -218,7 +262,7 @@ pub(crate) fn deposit_events<N: Num, S: Simd>(
             }
         }
         DepositKind::Map { target, factor, .. } => {
-            let row = to.row() as u32;
+            let row = StrengthReducedU32::new(to.row() as u32);
             for (&index, &value) in events.index.iter().zip(&events.value) {
                 let at = target.as_ref().map_or(index, |t| t[index as usize]);
                 if at == NOWHERE {
@@ -227,44 +271,6 @@ pub(crate) fn deposit_events<N: Num, S: Simd>(
                 state.touched[(at / row) as usize] = true;
                 let at = at as usize;
                 state.current[at] = state.current[at].plus(factor.times(value));
-            }
-        }
-    }
-}
-
-/// A convolution without groups: all events of a pixel at once, one contiguous addition a kernel row.
-#[inline(always)]
-fn conv_events<N: Num, S: Simd>(simd: S, conv: &Conv<N>, from: Extent, events: &Events, state: &mut UnitState<N>, offsets: &mut Vec<u32>) {
-    let taps = conv.kernel[1] * conv.group_out;
-    let per_channel = (conv.kernel[0] * taps) as u32;
-    let (index, value) = (events.index.as_slice(), events.value.as_slice());
-    let channels = from.c as u32;
-    let (mut i, mut y, mut row_start) = (0, 0, 0u32);
-    let row = from.row() as u32;
-    while i < index.len() {
-        while index[i] >= row_start + row {
-            row_start += row;
-            y += 1;
-        }
-        let x = (index[i] - row_start) / channels;
-        let first = row_start + x * channels;
-        let begin = i;
-        offsets.clear();
-        while i < index.len() && index[i] < first + channels {
-            offsets.push((index[i] - first) * per_channel);
-            i += 1;
-        }
-        for &(ky, oy) in &conv.rows[y] {
-            state.touched[oy] = true;
-            for segment in &conv.segments[x as usize] {
-                let at = (oy * conv.width + segment.column) * conv.channels;
-                let target = &mut state.current[at..at + segment.columns * conv.channels];
-                let weights = &conv.weights[ky * taps + segment.weight..];
-                if events.graded {
-                    N::add_rows_times(simd, target, weights, offsets, &value[begin..i]);
-                } else {
-                    N::add_rows(simd, target, weights, offsets);
-                }
             }
         }
     }
@@ -282,7 +288,7 @@ fn grouped_events<N: Num, S: Simd>(simd: S, conv: &Conv<N>, from: Extent, events
             for segment in &conv.segments[pixel % from.w] {
                 let at = (oy * conv.width + segment.column) * conv.channels + group * conv.group_out;
                 let offset = ((c * conv.kernel[0] + ky) * taps + segment.weight) as u32;
-                N::add_rows_times(simd, &mut state.current[at..at + conv.group_out], &conv.weights, &[offset], &[value]);
+                add_rows_times(simd, &mut state.current[at..at + conv.group_out], &conv.weights, &[offset], &[value]);
             }
         }
     }

@@ -1,12 +1,19 @@
 //! Units that pass their current on.
 
-use super::state::UnitState;
-use crate::num::Num;
+use super::state::{Events, UnitState};
+use crate::num::{Fire, Num, push_set};
 use crate::plan::{Multiplicity, Unit, Values};
+use pulp::Simd;
 
 /// Puts out every non-zero current times its factor and clears the current. `output`, where given, takes every value.
 #[inline(always)]
-pub(crate) fn emit<N: Num>(unit: &Unit<N>, state: &mut UnitState<N>, factor: Option<&Values<N>>, mut output: Option<&mut [f64]>) {
+pub(crate) fn emit<N: Num, S: Simd>(
+    simd: S,
+    unit: &Unit<N>,
+    state: &mut UnitState<N>,
+    factor: Option<&Values<N>>,
+    mut output: Option<&mut [f64]>,
+) {
     state.events.clear();
     let row = unit.extent.row();
     let always = state.base.is_some() || !state.wide.is_empty();
@@ -15,14 +22,21 @@ pub(crate) fn emit<N: Num>(unit: &Unit<N>, state: &mut UnitState<N>, factor: Opt
             continue;
         }
         let (start, end) = (y * row, (y + 1) * row);
-        for from in (start..end).step_by(8) {
-            let to = (from + 8).min(end);
-            // Most places are silent: look at eight at a time.
-            if state.wide.is_empty() && state.current[from..to].iter().all(|v| *v == N::default()) {
-                continue;
-            }
-            values(state, from, to, factor, &mut output);
+        if always || output.is_some() || factor.is_some() {
+            values(state, start, end, factor, &mut output);
+            continue;
         }
+        // Places first, a block at a time; what stands there afterwards.
+        let before = state.events.index.len();
+        for from in (start..end).step_by(Fire::<N>::BLOCK) {
+            let bits = N::nonzero(simd, &state.current[from..(from + Fire::<N>::BLOCK).min(end)]);
+            push_set(simd, bits, from as u32, &mut state.events.index);
+        }
+        let Events { index, value, graded } = &mut state.events;
+        let current = &state.current;
+        value.extend(index[before..].iter().map(|&i| current[i as usize].to_f64() as f32));
+        *graded |= value[before..].iter().any(|v| *v != 1.0);
+        state.current[start..end].fill(N::default());
     }
     state.wide.clear();
     if let Some(base) = &state.base {

@@ -1,9 +1,11 @@
 //! What happens inside one unit in one step.
 
 mod cells;
+mod conv;
 mod dense;
 mod deposit;
 mod emit;
+mod split;
 mod state;
 
 pub use state::{Counters, Events, UnitState};

@@ -2,7 +2,7 @@
 
 use super::dense::Dense;
 use crate::num::Num;
-use crate::plan::{Plan, Unit, UnitKind, Values};
+use crate::plan::{Numbers, Plan, Unit, UnitKind, Values};
 
 /// What a unit put out in one step: positions in `[y][x][c]` order, ascending and unique, and their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,11 +87,11 @@ impl Counters {
 /// What a unit holds between steps.
 pub struct UnitState<N: Num> {
     /// Current of this step.
-    pub current: Vec<N>,
+    pub current: Numbers<N>,
     /// What was moved out of `current` because 16 bits might not hold it; empty unless that happened.
     pub wide: Vec<i32>,
     /// Membranes.
-    pub v: Vec<N>,
+    pub v: Numbers<N>,
     /// Synaptic currents; empty for most rules.
     pub synaptic: Vec<N>,
     /// Steps left of the refractory time; empty where there is none.
@@ -103,7 +103,7 @@ pub struct UnitState<N: Num> {
     /// First step each row has not been brought up to yet.
     pub next: Vec<u32>,
     /// Current before any event.
-    pub base: Option<Vec<N>>,
+    pub base: Option<Numbers<N>>,
     /// Additions and products of a constant unit's one deposit, counted again at each step.
     pub steady: Option<(u64, u64)>,
     /// Events of this step.
@@ -122,9 +122,9 @@ impl<N: Num> UnitState<N> {
         let (n, h) = (unit.extent.len(), unit.extent.h);
         let summing = !matches!(unit.kind, UnitKind::Input { .. } | UnitKind::Delay { .. });
         let mut state = Self {
-            current: if summing { vec![N::default(); n] } else { Vec::new() },
+            current: zeros(if summing { n } else { 0 }),
             wide: Vec::new(),
-            v: Vec::new(),
+            v: zeros(0),
             synaptic: Vec::new(),
             refractory: Vec::new(),
             touched: vec![false; h],
@@ -138,7 +138,7 @@ impl<N: Num> UnitState<N> {
             counters: Counters::default(),
         };
         if let UnitKind::Cells(cell) = &unit.kind {
-            state.v = vec![N::default(); n];
+            state.v = zeros(n);
             if matches!(cell.rule, crate::plan::Rule::Cuba { .. }) {
                 state.synaptic = vec![N::default(); n];
             }
@@ -156,7 +156,7 @@ impl<N: Num> UnitState<N> {
             Some(bias) => self.current.copy_from_slice(bias),
             None => self.current.fill(N::default()),
         }
-        self.base.clone_from(&unit.bias);
+        self.base = unit.bias.as_ref().map(|b| Numbers::from_slice(0, b));
         self.steady = None;
         self.wide.clear();
         self.synaptic.fill(N::default());
@@ -182,7 +182,7 @@ impl<N: Num> UnitState<N> {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let numbers = self.current.len() + self.v.len() + self.synaptic.len() + self.base.as_ref().map_or(0, Vec::len);
+        let numbers = self.current.len() + self.v.len() + self.synaptic.len() + self.base.as_ref().map_or(0, |b| b.len());
         let lines: usize = self.line.iter().map(|e| e.index.capacity() * 8).sum();
         let dense: usize = self.dense.iter().flatten().map(Dense::bytes).sum();
         numbers * size_of::<N>()
@@ -192,6 +192,10 @@ impl<N: Num> UnitState<N> {
             + lines
             + dense
     }
+}
+
+fn zeros<N: Num>(n: usize) -> Numbers<N> {
+    Numbers::from_iter(0, std::iter::repeat_n(N::default(), n))
 }
 
 /// States of a whole plan.

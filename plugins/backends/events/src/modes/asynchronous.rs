@@ -114,7 +114,7 @@ impl<N: Num> Asynchronous<N> {
             follow: if settings.mode == Mode::AsyncBfs { Follow::Oldest } else { Follow::Newest },
             bias: settings.bias,
             queue: VecDeque::new(),
-            work: Work::default(),
+            work: Work::new(pulp::Arch::Scalar),
             step: 0,
             sums: vec![0.0; classes],
             now: vec![0.0; classes],
@@ -300,7 +300,7 @@ impl<N: Num> Asynchronous<N> {
         let unit = &plan.units[u];
         let deposit = &unit.deposits[d];
         let source = &plan.units[delivery.from as usize];
-        let fan = fan_out(&deposit.kind, source.extent, delivery.index as usize);
+        let fan = fan_out(&deposit.kind, delivery.index as usize);
         let state = &mut self.states[u];
         match source.multiplicity {
             Multiplicity::Analog => state.counters.products += fan,

@@ -54,12 +54,12 @@ impl<N: Num> WithSimd for OneStep<'_, N> {
                 UnitKind::Cells(cell) => {
                     deposit_all(simd, plan, u, before, state, &mut tick.work, tick.dense_above);
                     let read = !plan.readers[u].is_empty() || !plan.delays[u].is_empty() || u == plan.readout || tick.rasters.is_some();
-                    advance(unit, cell, state, tick.step, tick.leak, read);
+                    advance(simd, unit, cell, state, tick.step, tick.leak, read);
                 }
                 UnitKind::Emit { factor } => {
                     deposit_all(simd, plan, u, before, state, &mut tick.work, tick.dense_above);
                     let output = (u == plan.readout).then_some(tick.now.as_mut_slice());
-                    emit(unit, state, factor.as_ref(), output);
+                    emit(simd, unit, state, factor.as_ref(), output);
                 }
             }
         }
@@ -72,7 +72,7 @@ impl<N: Num> Tick<N> {
         let classes = plan.classes();
         Self {
             states: states(&plan),
-            work: Work::default(),
+            work: Work::new(settings.arch()),
             arch: settings.arch(),
             leak: settings.leak(),
             dense_above: settings.dense_above(),
@@ -90,6 +90,11 @@ impl<N: Num> Tick<N> {
     pub fn record(&mut self) {
         self.rasters = Some(vec![Raster::default(); self.plan.units.len()]);
         self.keep_steps = true;
+    }
+
+    /// Lets large layers use this many threads of the current rayon pool. Results stay the same, bit for bit.
+    pub fn set_lanes(&mut self, lanes: usize) {
+        self.work.lanes = lanes.max(1);
     }
 
     /// Back to before the first step; counts stay.

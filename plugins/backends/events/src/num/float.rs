@@ -1,14 +1,60 @@
 //! `f32` and `f64`.
 
-use super::{DenseTile, Num};
+use super::{Fire, Fired, Num, fire, lanes};
 use pulp::Simd;
 
+/// The lanes of a comparison as bits.
+#[inline(always)]
+fn bits<S: Simd, M: bytemuck::NoUninit>(mask: M, lanes: usize) -> u64 {
+    let bytes = bytemuck::bytes_of(&mask);
+    match *bytes {
+        // One bit a lane (AVX-512), or a single lane.
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        // One word of ones or zeros a lane.
+        _ => bytes.chunks_exact(bytes.len() / lanes).enumerate().fold(0, |bits, (i, lane)| bits | u64::from(lane[0] & 1) << i),
+    }
+}
+
+/// A full block under a rule, for both kinds of reset.
+trait Fires: Num {
+    fn fire_block<S: Simd, const SUBTRACT: bool>(simd: S, v: &mut [Self], x: &[Self], rule: &Fire<Self>) -> Fired;
+}
+
 macro_rules! float {
-    ($float:ident, $vector:ident, $split:ident, $split_mut:ident, $add:ident, $mul:ident, $splat:ident, $partial_load:ident, $partial_store:ident) => {
+    (
+        $float:ident, $vector:ident, $split:ident, $split_mut:ident, $add:ident, $sub:ident, $mul:ident, $splat:ident,
+        $reaches:ident, $equal:ident, $select:ident $(,)?
+    ) => {
+        impl Fires for $float {
+            #[inline(always)]
+            fn fire_block<S: Simd, const SUBTRACT: bool>(simd: S, v: &mut [Self], x: &[Self], rule: &Fire<Self>) -> Fired {
+                let lanes = lanes::<Self, S>();
+                // More than the threshold is at least the next number; a decay of 1 changes nothing.
+                let reached = simd.$splat(if rule.strict { rule.threshold.next_up() } else { rule.threshold });
+                let threshold = simd.$splat(rule.threshold);
+                let decay = simd.$splat(rule.decay.unwrap_or(1.0));
+                let reset = simd.$splat(rule.reset.unwrap_or(0.0));
+                let mut fired = Fired::default();
+                let (v, x) = (S::$split_mut(v).0, S::$split(x).0);
+                for i in 0..Fire::<Self>::BLOCK / lanes {
+                    let sum = simd.$add(simd.$mul(v[i], decay), x[i]);
+                    let mask = simd.$reaches(sum, reached);
+                    let after = if SUBTRACT { simd.$sub(sum, threshold) } else { reset };
+                    let next = simd.$select(mask, after, sum);
+                    v[i] = next;
+                    fired.spikes |= bits::<S, _>(mask, lanes) << (i * lanes);
+                    fired.again |= bits::<S, _>(simd.$reaches(next, reached), lanes) << (i * lanes);
+                }
+                fired
+            }
+        }
+
         impl Num for $float {
-            type Weight = $float;
             type Decay = $float;
+            type Vector<S: Simd> = S::$vector;
             const INTEGER: bool = false;
+            const WEIGHT_BYTES: usize = size_of::<$float>();
             const HEADROOM: f64 = f64::INFINITY;
 
             fn from_f64(value: f64) -> Self {
@@ -19,17 +65,8 @@ macro_rules! float {
                 f64::from(self)
             }
 
-            fn weight(value: f64) -> $float {
+            fn weight(value: f64) -> Self {
                 value as $float
-            }
-
-            fn weight_f64(weight: $float) -> f64 {
-                f64::from(weight)
-            }
-
-            #[inline(always)]
-            fn widen(weight: $float) -> Self {
-                weight
             }
 
             fn decay(value: f64) -> $float {
@@ -82,101 +119,78 @@ macro_rules! float {
             }
 
             #[inline(always)]
-            fn add_rows<S: Simd>(simd: S, target: &mut [Self], weights: &[$float], offsets: &[u32]) {
-                let (head, tail) = S::$split_mut(target);
-                let lanes = size_of::<S::$vector>() / size_of::<$float>();
-                let mut start = 0;
-                let mut blocks = head.chunks_exact_mut(4);
-                for block in &mut blocks {
-                    let [mut a, mut b, mut c, mut d] = [block[0], block[1], block[2], block[3]];
-                    for &offset in offsets {
-                        let from = offset as usize + start;
-                        let (w, _) = S::$split(&weights[from..from + 4 * lanes]);
-                        if let [w0, w1, w2, w3] = *w {
-                            a = simd.$add(a, w0);
-                            b = simd.$add(b, w1);
-                            c = simd.$add(c, w2);
-                            d = simd.$add(d, w3);
-                        }
-                    }
-                    block.copy_from_slice(&[a, b, c, d]);
-                    start += 4 * lanes;
+            fn vectors<S: Simd>(slice: &[Self]) -> (&[S::$vector], &[Self]) {
+                S::$split(slice)
+            }
+
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(slice: &mut [Self]) -> (&mut [S::$vector], &mut [Self]) {
+                S::$split_mut(slice)
+            }
+
+            #[inline(always)]
+            fn vector_plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn vector_product<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$mul(a, b)
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: f32) -> S::$vector {
+                simd.$splat($float::from(value))
+            }
+
+            #[inline(always)]
+            fn fire<S: Simd>(simd: S, v: &mut [Self], x: &[Self], rule: &Fire<Self>) -> Fired {
+                if v.len() != Fire::<Self>::BLOCK || x.len() != Fire::<Self>::BLOCK {
+                    return fire::plain(v, x, rule);
                 }
-                for one in blocks.into_remainder() {
-                    let mut a = *one;
-                    for &offset in offsets {
-                        let from = offset as usize + start;
-                        let (w, _) = S::$split(&weights[from..from + lanes]);
-                        a = simd.$add(a, w[0]);
-                    }
-                    *one = a;
-                    start += lanes;
-                }
-                if !tail.is_empty() {
-                    let mut a = simd.$partial_load(tail);
-                    for &offset in offsets {
-                        let from = offset as usize + start;
-                        a = simd.$add(a, simd.$partial_load(&weights[from..from + tail.len()]));
-                    }
-                    simd.$partial_store(tail, a);
+                match rule.reset {
+                    None => Self::fire_block::<S, true>(simd, v, x, rule),
+                    Some(_) => Self::fire_block::<S, false>(simd, v, x, rule),
                 }
             }
 
             #[inline(always)]
-            fn add_rows_times<S: Simd>(simd: S, target: &mut [Self], weights: &[$float], offsets: &[u32], values: &[f32]) {
-                let (head, tail) = S::$split_mut(target);
-                let lanes = size_of::<S::$vector>() / size_of::<$float>();
-                let mut start = 0;
-                for one in head {
-                    let mut a = *one;
-                    for (&offset, &value) in offsets.iter().zip(values) {
-                        let from = offset as usize + start;
-                        let (w, _) = S::$split(&weights[from..from + lanes]);
-                        a = simd.$add(a, simd.$mul(w[0], simd.$splat($float::from(value))));
-                    }
-                    *one = a;
-                    start += lanes;
+            fn nonzero<S: Simd>(simd: S, values: &[Self]) -> u64 {
+                if values.len() != Fire::<Self>::BLOCK {
+                    return fire::pack(values, |v| v != 0.0);
                 }
-                if !tail.is_empty() {
-                    let mut a = simd.$partial_load(tail);
-                    for (&offset, &value) in offsets.iter().zip(values) {
-                        let from = offset as usize + start;
-                        let w = simd.$partial_load(&weights[from..from + tail.len()]);
-                        a = simd.$add(a, simd.$mul(w, simd.$splat($float::from(value))));
-                    }
-                    simd.$partial_store(tail, a);
-                }
-            }
-
-            #[inline(always)]
-            fn dense_pixels<S: Simd>(simd: S, tile: DenseTile<'_, Self>) {
-                let DenseTile { target, row, pixels, weights, input, taps, step } = tile;
-                let lanes = size_of::<S::$vector>() / size_of::<$float>();
+                let lanes = lanes::<Self, S>();
                 let zero = simd.$splat(0.0);
-                let mut start = 0;
-                while start < row {
-                    let width = lanes.min(row - start);
-                    let mut sums = [zero; 4];
-                    for (p, sum) in sums.iter_mut().enumerate().take(pixels) {
-                        *sum = simd.$partial_load(&target[p * row + start..p * row + start + width]);
-                    }
-                    for (j, &tap) in taps.iter().enumerate() {
-                        let from = j * row + start;
-                        let w = simd.$partial_load(&weights[from..from + width]);
-                        for (p, sum) in sums.iter_mut().enumerate().take(pixels) {
-                            let x = simd.$splat($float::from(input[p * step + tap as usize]));
-                            *sum = simd.$add(*sum, simd.$mul(w, x));
-                        }
-                    }
-                    for (p, sum) in sums.iter().enumerate().take(pixels) {
-                        simd.$partial_store(&mut target[p * row + start..p * row + start + width], *sum);
-                    }
-                    start += width;
-                }
+                let whole = S::$split(values).0.iter().enumerate();
+                !whole.fold(0, |zeros, (i, &v)| zeros | bits::<S, _>(simd.$equal(v, zero), lanes) << (i * lanes))
             }
         }
     };
 }
 
-float!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, add_f32s, mul_f32s, splat_f32s, partial_load_f32s, partial_store_f32s);
-float!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, add_f64s, mul_f64s, splat_f64s, partial_load_f64s, partial_store_f64s);
+float!(
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    add_f32s,
+    sub_f32s,
+    mul_f32s,
+    splat_f32s,
+    greater_than_or_equal_f32s,
+    equal_f32s,
+    select_f32s
+);
+float!(
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    add_f64s,
+    sub_f64s,
+    mul_f64s,
+    splat_f64s,
+    greater_than_or_equal_f64s,
+    equal_f64s,
+    select_f64s
+);

@@ -1,18 +1,28 @@
 //! The number types of a run and their inner loops.
 
+mod fire;
 mod float;
 mod int;
+mod rows;
+mod set;
+
+pub use fire::{Fire, Fired};
+pub use rows::{DenseTile, Place, add_lines, add_rows, add_rows_times, dense_pixels};
+pub use set::push_set;
 
 use pulp::Simd;
 
-/// The type of currents and membranes: `f32`, `f64`, or `i16` with `i8` weights.
+/// The type of currents, membranes and weights: `f32`, `f64`, or `i16`, whose weights keep to 8 bits.
 pub trait Num: Copy + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'static {
-    /// Type of a weight.
-    type Weight: Copy + Default + Send + Sync + 'static;
     /// Type of a decay or gain.
     type Decay: Copy + Send + Sync + PartialEq + 'static;
+    /// A vector register of numbers.
+    type Vector<S: Simd>: Copy;
     /// Whether arithmetic saturates and so has to be watched.
     const INTEGER: bool;
+    /// Bytes of a weight by its value range. Integer weights are 8 bits wide; they are kept as 16 so that one instruction
+    /// adds them to a current.
+    const WEIGHT_BYTES: usize;
     /// Largest sum that an accumulation of currents may reach before it has to be moved to a wider type.
     const HEADROOM: f64;
 
@@ -20,12 +30,8 @@ pub trait Num: Copy + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'st
     fn from_f64(value: f64) -> Self;
     /// As `f64`, exactly.
     fn to_f64(self) -> f64;
-    /// Nearest weight; integers saturate.
-    fn weight(value: f64) -> Self::Weight;
-    /// A weight as `f64`, exactly.
-    fn weight_f64(weight: Self::Weight) -> f64;
-    /// A weight as a current.
-    fn widen(weight: Self::Weight) -> Self;
+    /// Nearest weight; integers saturate at 8 bits.
+    fn weight(value: f64) -> Self;
     /// A factor.
     fn decay(value: f64) -> Self::Decay;
     /// `base ^ exponent` in one go, for the fast leak.
@@ -47,31 +53,34 @@ pub trait Num: Copy + PartialOrd + Default + Send + Sync + std::fmt::Debug + 'st
     /// `self * n`, for the reset by several thresholds.
     fn repeated(self, n: u32) -> Self;
 
-    /// `target[i] += weights[offsets[j] + i]` for each `j` in order.
-    fn add_rows<S: Simd>(simd: S, target: &mut [Self], weights: &[Self::Weight], offsets: &[u32]);
+    /// A slice as whole vectors and the rest.
+    fn vectors<S: Simd>(slice: &[Self]) -> (&[Self::Vector<S>], &[Self]);
+    /// A slice as whole vectors and the rest, to be changed.
+    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
+    /// [`Num::plus`] by lane.
+    fn vector_plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// [`Num::product`] by lane.
+    fn vector_product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `value` as a number in every lane.
+    fn splat<S: Simd>(simd: S, value: f32) -> Self::Vector<S>;
 
-    /// `target[i] += weights[offsets[j] + i] * values[j]` for each `j` in order.
-    fn add_rows_times<S: Simd>(simd: S, target: &mut [Self], weights: &[Self::Weight], offsets: &[u32], values: &[f32]);
+    /// One step of at most [`Fire::BLOCK`] membranes under a rule.
+    #[inline(always)]
+    fn fire<S: Simd>(simd: S, v: &mut [Self], x: &[Self], rule: &Fire<Self>) -> Fired {
+        let _ = simd;
+        fire::plain(v, x, rule)
+    }
 
-    /// For each of `pixels` neighbouring outputs `p`: `target[p * stride_out + i] += sum over j of
-    /// weights[j * row + i] * input[p * stride_in + taps[j]]`, `j` in order, `i` over `row` values.
-    fn dense_pixels<S: Simd>(simd: S, tile: DenseTile<'_, Self>);
+    /// One bit for each of at most 64 values that are not 0.
+    #[inline(always)]
+    fn nonzero<S: Simd>(simd: S, values: &[Self]) -> u64 {
+        let _ = simd;
+        fire::pack(values, |v| v != Self::default())
+    }
 }
 
-/// Arguments of [`Num::dense_pixels`].
-pub struct DenseTile<'a, N: Num> {
-    /// Currents of the first pixel onwards.
-    pub target: &'a mut [N],
-    /// Values between the currents of neighbouring pixels (and of one pixel).
-    pub row: usize,
-    /// Number of pixels, at most 4.
-    pub pixels: usize,
-    /// `[tap][row]`.
-    pub weights: &'a [N::Weight],
-    /// Padded input, from the first tap of the first pixel onwards.
-    pub input: &'a [f32],
-    /// Offset of each tap in `input`.
-    pub taps: &'a [u32],
-    /// Distance of neighbouring pixels in `input`.
-    pub step: usize,
+/// Lanes of a vector.
+#[inline(always)]
+const fn lanes<N: Num, S: Simd>() -> usize {
+    size_of::<N::Vector<S>>() / size_of::<N>()
 }

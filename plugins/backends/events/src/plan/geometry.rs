@@ -1,6 +1,8 @@
 //! Where the events of a convolution go.
 
-use crate::num::Num;
+use super::Numbers;
+use crate::num::{Num, Place};
+use strength_reduce::StrengthReducedU32;
 
 /// A run of neighbouring output columns that an input column reaches through one kernel row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,17 @@ pub struct Segment {
     pub columns: usize,
 }
 
+/// A segment in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Offset inside a row of currents.
+    pub target: u32,
+    /// Offset inside a kernel row of weights.
+    pub weights: u32,
+    /// Numbers.
+    pub length: u32,
+}
+
 /// A convolution, with everything that depends on the position of an event worked out.
 ///
 /// Weights lie as `[c_in][k_y][tap][c_out / groups]`. Taps are sorted by their phase `k_x mod stride` and, within a
@@ -20,9 +33,9 @@ pub struct Segment {
 /// dilation and groups one kernel row is one contiguous addition.
 pub struct Conv<N: Num> {
     /// Weights.
-    pub weights: Vec<N::Weight>,
+    pub weights: Numbers<N>,
     /// The same as `[k_y][k_x][c_in][c_out]` for the dense kernel; empty with groups.
-    pub dense: Vec<N::Weight>,
+    pub dense: Numbers<N>,
     /// Kernel rows and columns.
     pub kernel: [usize; 2],
     /// Stride, y then x.
@@ -33,8 +46,13 @@ pub struct Conv<N: Num> {
     pub dilation: [usize; 2],
     /// Kernel rows reached by each input row: `(k_y, output row)`.
     pub rows: Vec<Vec<(usize, usize)>>,
+    /// Begin of the weights and of the output row, for each of `rows`.
+    pub places: Vec<Vec<Place>>,
     /// Segments reached by each input column.
     pub segments: Vec<Vec<Segment>>,
+    /// The one segment of each input column in numbers rather than columns (length 0 where there is none); empty if some
+    /// column has several.
+    pub spans: Vec<Span>,
     /// Weights an event meets, by input pixel.
     pub fan_out: Vec<u32>,
     /// Input channels of a group.
@@ -43,12 +61,20 @@ pub struct Conv<N: Num> {
     pub group_out: usize,
     /// Output channels.
     pub channels: usize,
-    /// Input channels.
-    pub channels_in: usize,
+    /// Input channels, as a divisor.
+    pub channels_in: StrengthReducedU32,
     /// Output width.
     pub width: usize,
     /// Largest sum of absolute weights that meet in one output.
     pub bound: f64,
+}
+
+impl<N: Num> Conv<N> {
+    /// The pixel of an input position, counted from where the position is counted from.
+    #[inline(always)]
+    pub fn pixel(&self, index: u32) -> u32 {
+        index / self.channels_in
+    }
 }
 
 /// Order in which the taps of a kernel row are stored.
@@ -56,6 +82,16 @@ pub(super) fn tap_order(kernel: usize, stride: usize) -> Vec<usize> {
     let mut taps: Vec<_> = (0..kernel).collect();
     taps.sort_by_key(|&k| (k % stride, std::cmp::Reverse(k)));
     taps
+}
+
+/// Segments in numbers, if no column has several.
+pub(super) fn spans(segments: &[Vec<Segment>], channels: usize) -> Vec<Span> {
+    let one = |list: &Vec<Segment>| match list.as_slice() {
+        [] => Some(Span::default()),
+        [s] => Some(Span { target: (s.column * channels) as u32, weights: s.weight as u32, length: (s.columns * channels) as u32 }),
+        _ => None,
+    };
+    segments.iter().map(one).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Outputs an input reaches along one axis, as `(tap, output)` by ascending output.

@@ -15,7 +15,11 @@ pub use lower::lower;
 pub use params::{Cell, Rule, Values};
 
 use crate::num::Num;
+use aligned_vec::{AVec, ConstAlign};
 use zoo_formats::event_graph::{ReadoutRule, Source};
+
+/// Numbers that begin on a cache line, so that rows of whole vectors do not straddle two.
+pub type Numbers<N> = AVec<N, ConstAlign<64>>;
 
 /// Height, width and channels of a signal; `[N]` is `1 x 1 x N`, `[C, L]` is `1 x L x C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ pub enum DepositKind<N: Num> {
     /// Linear layer; rows of `outputs` weights, one an input position.
     Linear {
         /// `[input position][output]`.
-        weights: Vec<N::Weight>,
+        weights: Numbers<N>,
         /// Row length.
         outputs: usize,
         /// Largest sum of absolute weights over the inputs of one output.
@@ -213,8 +217,8 @@ impl<N: Num> Unit<N> {
             .deposits
             .iter()
             .map(|d| match &d.kind {
-                DepositKind::Conv(conv) => size_of_val(conv.weights.as_slice()),
-                DepositKind::Linear { weights, .. } => size_of_val(weights.as_slice()),
+                DepositKind::Conv(conv) => conv.weights.len() * N::WEIGHT_BYTES,
+                DepositKind::Linear { weights, .. } => weights.len() * N::WEIGHT_BYTES,
                 DepositKind::Pool { .. } | DepositKind::Map { .. } => 0,
             })
             .sum();

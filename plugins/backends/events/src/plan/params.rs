@@ -1,6 +1,6 @@
 //! Neuron parameters in the precision of a run.
 
-use crate::num::Num;
+use crate::num::{Fire, Num};
 use zoo_formats::event_graph::{Compare, Payload, Reset, SpikesPerStep};
 
 /// One value for all, or one a position in `[y][x][c]` order.
@@ -94,6 +94,31 @@ pub struct Cell<N: Num> {
 }
 
 impl<N: Num> Cell<N> {
+    /// The rule of the commonest kind of neuron, if this is one: one spike a step, one threshold, no floor, no refractory
+    /// time.
+    pub fn plain_rule(&self) -> Option<Fire<N>> {
+        let plain = self.fires && self.refractory == 0 && self.floor.is_none() && self.spikes == SpikesPerStep::One;
+        let Values::Same(threshold) = self.threshold else { return None };
+        let decay = match &self.rule {
+            Rule::If => None,
+            Rule::Leaky { decay: Values::Same(decay), plain: true, .. } => Some(*decay),
+            _ => return None,
+        };
+        let reset = match self.reset {
+            Reset::Subtract => None,
+            Reset::Zero | Reset::Value(_) => Some(self.reset_value),
+        };
+        plain.then_some(Fire { decay, threshold, strict: self.compare == Compare::Greater, reset })
+    }
+
+    /// What one spike carries where all neurons share a threshold.
+    pub fn amplitude(&self) -> f32 {
+        match (self.payload, &self.threshold) {
+            (Payload::Theta, Values::Same(theta)) if !N::INTEGER => theta.to_f64() as f32,
+            _ => 1.0,
+        }
+    }
+
     /// Whether `v` reaches `threshold`.
     #[inline(always)]
     pub fn crosses(&self, v: N, threshold: N) -> bool {

@@ -1,9 +1,10 @@
 //! Weights in the executor's layout.
 
-use super::geometry::{Conv, reached, segments, tap_order};
-use super::{DepositKind, Extent};
-use crate::num::Num;
-use zoo_core::Result;
+use super::geometry::{Conv, reached, segments, spans, tap_order};
+use super::{DepositKind, Extent, Numbers};
+use crate::num::{Num, Place};
+use strength_reduce::StrengthReducedU32;
+use zoo_core::{Error, Result};
 use zoo_formats::event_graph::{EventGraph, Node, Op};
 
 /// Numbers of a convolution, one-dimensional ones with a first axis of 1.
@@ -17,6 +18,12 @@ struct Window {
 
 /// The deposit of a `conv1d`, `conv2d` or `linear` node; `ratio` turns graph weights into units of the reading current.
 pub(super) fn product<N: Num>(graph: &EventGraph, node: &Node, from: Extent, to: Extent, ratio: f64) -> Result<Option<DepositKind<N>>> {
+    if let Op::Linear { weight, .. } | Op::Conv1d { weight, .. } | Op::Conv2d { weight, .. } = &node.op
+        && graph.tensors[weight].len() > u32::MAX as usize
+    {
+        let what = format!("weights of node `{}`", node.name);
+        return Err(Error::argument(what, format!("at most {} values", u32::MAX), graph.tensors[weight].len()));
+    }
     let (weight, window) = match &node.op {
         Op::Linear { weight, .. } => return linear(graph.tensors[weight].as_slice()?, from, to, ratio).map(Some),
         Op::Conv2d { weight, stride, padding, dilation, groups, .. } => {
@@ -36,13 +43,13 @@ pub(super) fn product<N: Num>(graph: &EventGraph, node: &Node, from: Extent, to:
 
 fn linear<N: Num>(source: &[f32], from: Extent, to: Extent, ratio: f64) -> Result<DepositKind<N>> {
     let (inputs, outputs) = (from.len(), to.len());
-    let mut weights = vec![N::Weight::default(); inputs * outputs];
+    let mut weights = Numbers::<N>::from_iter(0, std::iter::repeat_n(N::default(), inputs * outputs));
     let mut sums = vec![0.0; outputs];
     for position in 0..inputs {
         let column = from.to_chw(position);
         for (out, sum) in sums.iter_mut().enumerate() {
             let w = N::weight(f64::from(source[out * inputs + column]) * ratio);
-            *sum += N::weight_f64(w).abs();
+            *sum += w.to_f64().abs();
             weights[position * outputs + out] = w;
         }
     }
@@ -74,8 +81,7 @@ fn conv<N: Num>(source: &[f32], window: &Window, from: Extent, to: Extent, ratio
         }
     }
     let per_output = group_in * ky * kx;
-    let sum =
-        |out: usize| (0..per_output).map(|i| N::weight_f64(N::weight(f64::from(source[out * per_output + i]) * ratio)).abs()).sum::<f64>();
+    let sum = |out: usize| (0..per_output).map(|i| N::weight(f64::from(source[out * per_output + i]) * ratio).to_f64().abs()).sum::<f64>();
     let axis = |i: usize| (window.kernel[i], window.stride[i], window.padding[i], window.dilation[i]);
     let (k, s, p, d) = axis(1);
     let segments = segments(from.w, k, s, p, d, to.w, group_out, window.groups == 1);
@@ -84,19 +90,27 @@ fn conv<N: Num>(source: &[f32], window: &Window, from: Extent, to: Extent, ratio
     let rows: Vec<_> = (0..from.h).map(|y| reached(y, k, s, p, d, to.h)).collect();
     Conv {
         bound: (0..to.c).map(sum).fold(0.0, f64::max),
-        weights,
-        dense,
+        weights: Numbers::from_slice(0, &weights),
+        dense: Numbers::from_slice(0, &dense),
         kernel: window.kernel,
         stride: window.stride,
         padding: window.padding,
         dilation: window.dilation,
         fan_out: rows.iter().flat_map(|r| columns.iter().map(|c| (r.len() * c * group_out) as u32)).collect(),
+        spans: if window.groups == 1 { spans(&segments, to.c) } else { Vec::new() },
+        places: rows
+            .iter()
+            .map(|hits: &Vec<(usize, usize)>| {
+                let place = |&(ky, oy): &(usize, usize)| Place { target: oy * to.row(), weights: ky * kx * group_out };
+                hits.iter().map(place).collect()
+            })
+            .collect(),
         rows,
         segments,
         group_in,
         group_out,
         channels: to.c,
-        channels_in: from.c,
+        channels_in: StrengthReducedU32::new(from.c as u32),
         width: to.w,
     }
 }

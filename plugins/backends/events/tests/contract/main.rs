@@ -14,4 +14,5 @@ mod e13_e15_clocked_sources;
 mod goldens;
 mod hand_cases;
 mod integers;
+mod lanes;
 mod streams;
