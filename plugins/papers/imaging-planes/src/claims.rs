@@ -38,12 +38,18 @@ pub fn claims(config: &Config, bench: &mut dyn Workbench) -> Result<Vec<ClaimOut
     let (random, both, shuffled) = (random?, both?, shuffled?);
     let [random_all, both_all] = all;
     let (random_all, both_all) = (random_all?, both_all?);
+    let mut others = BTreeMap::new();
+    for arm in ["t1-10", "t2-10", "autoencoder-10"] {
+        if let Some(dice) = arms.dice(arm, bench)? {
+            others.insert(arm, dice);
+        }
+    }
     let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
     if let (Some(random), Some(both)) = (&random, &both) {
         let gains = difference(both, random);
         let gain = mean(&gains);
         let holds = gain >= 0.02 && gains.iter().all(|g| *g > 0.0);
-        let detail = json!({"random": random, "t1t2": both, "gains": gains});
+        let detail = json!({"random": random, "t1t2": both, "gains": gains, "other_arms": others});
         outcomes.push(ClaimOutcome { id: "bar-1".into(), measured: gain, holds, detail });
         if let Some(shuffled) = &shuffled {
             let control = mean(&difference(shuffled, random));

@@ -75,6 +75,8 @@ pub fn export(
         }
     }
     if center {
+        let channels = Dim::Fixed(network.widths[STAGES - 1]);
+        build.graph.refine(last, [Dim::from("batch"), channels, "center_height".into(), "center_width".into()])?;
         build.graph.output("center", last)?;
     }
     for (key, value) in metadata {

@@ -22,6 +22,7 @@ pub mod import;
 pub mod metrics;
 pub mod model;
 pub mod preprocess;
+pub mod real;
 pub mod sim;
 #[cfg(feature = "train")]
 pub mod train;

@@ -172,3 +172,35 @@ fn preparing_carries_lines_along_and_standardises() {
     assert!(prepare(&image, [40, 80], [1.0, 2.0], 1e-9, 64).is_err());
     assert!(prepare(&[3.0; 4], [2, 2], [1.0, 1.0], 1.0, 2).unwrap().pixels.iter().all(|p| *p == 0.0));
 }
+
+/// A 60 x 50 image of 2.52 mm pixels becomes twice as large at 1.26 mm; a sagittal view through column 20 then lies where
+/// area-aligned resampling puts that column's centre, and the second of three slices is in the middle.
+#[test]
+fn real_headers_become_items() {
+    use zoo_core::Tensor;
+    use zoo_imaging_planes::config::NetworkConfig;
+    use zoo_imaging_planes::real::pretext_item;
+    let network = NetworkConfig {
+        preset: Default::default(),
+        feature_scale: 8,
+        classes: 4,
+        size: 96,
+        spacing: 1.26,
+        heat: Heat::GaussUnit { sigma: 6.0 },
+    };
+    let sax = [0.0, 0.0, 10.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 2.52, 2.52, 8.0];
+    let two = [20.0 * 2.52, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 6.0];
+    let four = [0.0, 30.0 * 2.52, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 6.0];
+    let vector = |v: &[f64]| Tensor::from_vec([v.len()], v.to_vec()).unwrap();
+    let image = Tensor::from_vec([60, 50], (0..3000).map(|i| (i % 50) as f32).collect()).unwrap();
+    let fields = |extent: [f64; 2], four: &[f64]| [image.clone(), vector(&sax), vector(&two), vector(four), vector(&extent)];
+    let item = pretext_item(&fields([0.0, 20.0], &four), &network).unwrap().unwrap();
+    assert!((item.location - 0.5).abs() < 1e-12);
+    // u' = 2 u + 1/2 - floor((100 - 96) / 2) = 38.5 for u = 20; v' = 2 * 30 + 1/2 - floor((120 - 96) / 2) = 48.5.
+    let peak = (-0.5f64 * (0.5 / 6.0f64).powi(2)).exp() as f32;
+    assert!((item.heat[10 * 96 + 38] - peak).abs() < 1e-6 && (item.heat[10 * 96 + 39] - peak).abs() < 1e-6);
+    assert!((item.heat[96 * 96 + 48 * 96 + 7] - peak).abs() < 1e-6);
+    assert!(pretext_item(&fields([10.0, 10.0], &four), &network).unwrap().is_none());
+    assert!(pretext_item(&fields([0.0, 20.0], &sax), &network).unwrap().is_none());
+    assert!(pretext_item(&fields([0.0, 20.0], &four)[..4], &network).is_err());
+}

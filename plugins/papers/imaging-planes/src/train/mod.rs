@@ -8,6 +8,7 @@ use crate::config::{Arm, PaperConfig, TrainConfig, config_hash};
 use crate::import::{halved, import, transferable};
 use crate::model::WEIGHTS_LICENCE;
 use crate::preprocess::rotate;
+use crate::real;
 use crate::sim::{self, Split, Template};
 use crate::unet::{HIDDEN, Head, Unet};
 use rand::Rng;
@@ -43,6 +44,9 @@ struct Items {
 
 impl Items {
     fn read(paper: &PaperConfig, split: Split, limit: Option<usize>, bench: &mut dyn Workbench) -> Result<Self> {
+        if paper.sim.is_none() {
+            return Self::read_real(paper, split, bench);
+        }
         let template = Template::read(bench.dataset(&paper.dataset, "template")?.as_ref())?;
         let patients = sim::patients(&template, paper.sim()?, &paper.network, split, limit, bench.reporter())?;
         let mut items = Self { size: paper.network.size, images: vec![], labels: vec![], heats: vec![], locations: vec![] };
@@ -52,6 +56,23 @@ impl Items {
                 items.images.push(slice.image.clone());
                 items.labels.push(slice.labels.clone());
                 items.locations.push(slice.location as f32);
+            }
+        }
+        Ok(items)
+    }
+
+    /// Pretext items of a data set with real headers; they have no labels.
+    fn read_real(paper: &PaperConfig, split: Split, bench: &mut dyn Workbench) -> Result<Self> {
+        let name = if split == Split::Train { "train" } else { "validate" };
+        let dataset = bench.dataset(&paper.dataset, name)?;
+        let mut items = Self { size: paper.network.size, images: vec![], labels: vec![], heats: vec![], locations: vec![] };
+        for index in 0..dataset.len() {
+            bench.check()?;
+            bench.progress("reading headers and images", index as u64, Some(dataset.len() as u64), "images");
+            if let Some(item) = real::pretext_item(&dataset.get(index)?, &paper.network)? {
+                items.images.push(item.image);
+                items.heats.push(item.heat);
+                items.locations.push(item.location as f32);
             }
         }
         Ok(items)
@@ -203,6 +224,8 @@ impl Trainer for TargetTrainer {
     fn train(&self, config: &Config, seed: u64, bench: &mut dyn Workbench, sink: &mut dyn TrainSink) -> Result<Weights> {
         let paper = PaperConfig::read(config)?;
         let network = paper.network(Head::Segmentation)?;
+        // Labels come from simulated patients alone; the target task on ACDC is described, not read.
+        paper.sim()?;
         let items = Items::read(&paper, Split::Train, Some(paper.labelled), bench)?;
         let mut params = ParamStore::on_cpu(seed);
         add_tensors(&mut params, &network)?;
