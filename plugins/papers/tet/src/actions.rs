@@ -20,7 +20,10 @@ const LOGITS: &str = "logits";
 pub(crate) fn specs() -> Vec<ActionSpec> {
     let spec = |name: &str, help: &str| ActionSpec { name: name.into(), help: help.into() };
     vec![
-        spec(DRY_RUN, "CONFIG: builds and exports a full-scale configuration with random weights; shows its sizes"),
+        spec(
+            DRY_RUN,
+            "CONFIG: builds and exports a full-scale configuration with random weights, and in a build that trains runs one step; shows sizes",
+        ),
         spec(LOGITS, "FILE [SEED]: writes the logits of every test item at every step, for every trained arm, as safetensors"),
     ]
 }
@@ -37,8 +40,8 @@ pub(crate) fn act(family: &Tet, action: &str, args: &[String], model: &str, conf
     }
 }
 
-/// Builds, folds and exports a configuration with random weights. Shows that the description is complete, nothing about
-/// accuracy.
+/// Builds, folds and exports a configuration with random weights and, in a build that trains, runs one training step on
+/// one random item. Shows that the description is complete, nothing about accuracy.
 ///
 /// # Errors
 /// As [`full_scale::read`]; whatever building finds.
@@ -61,14 +64,24 @@ pub fn dry_run(name: &str) -> Result<Value> {
     let (spiking, classes) = (network.spiking().count(), network.classes());
     let net = Deployed { network, folded, neuron: paper.network.neuron, steps: paper.steps, still };
     let bytes = |artifact: zoo_core::Artifact| artifact.files.iter().map(|f| f.bytes.len()).sum::<usize>();
-    Ok(json!({
+    let mut report = json!({
         "config": name, "T": paper.steps, "parameters": parameters, "macs_a_step": macs, "spiking_layers": spiking, "classes": classes,
         "loss": paper.loss, "tit": paper.tit,
         "export_bytes": {
             "step": bytes(export::step(None, &net, BTreeMap::new())?),
             "seq": bytes(export::sequence(None, &net, BTreeMap::new())?),
         },
-    }))
+    });
+    #[cfg(feature = "train")]
+    {
+        let (loss, norm) = crate::train::synthetic_step(&paper)?;
+        report["synthetic_step"] = json!({"loss": loss, "gradient_norm": norm});
+    }
+    #[cfg(not(feature = "train"))]
+    {
+        report["synthetic_step"] = "not run: this build has no training engine".into();
+    }
+    Ok(report)
 }
 
 fn logits(family: &Tet, path: &Path, seed: Option<&String>, model: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Value> {

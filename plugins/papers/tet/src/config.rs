@@ -127,7 +127,7 @@ pub struct ClaimsConfig {
     pub pilot_seed: u64,
     /// Registered models by the name of their arm.
     pub arms: BTreeMap<String, String>,
-    /// Arms of SDT among which validation accuracy chooses the best one, seed by seed.
+    /// Arms of SDT among which the pilot's validation accuracy chooses the one that TET is compared with.
     #[serde(default)]
     pub sdt: Vec<String>,
     /// The arm of TET that is compared.

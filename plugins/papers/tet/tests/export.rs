@@ -161,6 +161,8 @@ fn full_scale_configurations_are_complete() {
     // The smallest one is built, folded and exported; the command does it for each.
     let made = zoo_tet::actions::dry_run("dvscifar10-vggsnn").unwrap();
     assert_eq!(made["spiking_layers"], 8);
+    #[cfg(feature = "train")]
+    assert!(made["synthetic_step"]["gradient_norm"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

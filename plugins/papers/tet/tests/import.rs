@@ -105,7 +105,7 @@ fn aliases_may_be_absent_but_must_agree() {
         assert!(bare.tensors.remove(name).is_some(), "{name}");
     }
     assert_eq!(import_authors(Architecture::Resnet19, &network, &bare).unwrap(), whole);
-    let mut torn = file.clone();
+    let mut torn = file;
     let shape = torn.get("layer1.0.conv2_s.layer.module.weight").unwrap().shape().to_vec();
     torn.insert("layer1.0.conv2_s.layer.module.weight", Tensor::from_vec(shape.clone(), vec![0.25f32; shape.iter().product()]).unwrap());
     let error = import_authors(Architecture::Resnet19, &network, &torn).unwrap_err().to_string();

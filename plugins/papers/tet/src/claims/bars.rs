@@ -32,7 +32,7 @@ fn outcome(id: &str, measured: f64, holds: bool, detail: Value) -> ClaimOutcome 
 
 /// TET and the best SDT of a seed.
 fn pair<'a>(claims: &ClaimsConfig, results: &'a Results, seed: u64) -> Option<(&'a Scored, &'a Scored)> {
-    Some((results.scored(&claims.tet, seed)?, results.scored(results.best_sdt(claims, seed)?, seed)?))
+    Some((results.scored(&claims.tet, seed)?, results.scored(results.best_sdt()?, seed)?))
 }
 
 /// All arms' curves, for the record.
@@ -56,9 +56,9 @@ fn early(claims: &ClaimsConfig, results: &Results) -> Option<ClaimOutcome> {
         let (tet, sdt) = pair(claims, results, seed)?;
         (tet.steps == 10).then(|| tet.mean_accuracy(1..=5) - sdt.mean_accuracy(1..=5))
     })?;
-    let best = results.by_seed(&claims.seeds, |seed| results.best_sdt(claims, seed))?;
     let holds = gains.iter().all(|g| *g >= 3.0);
-    let detail = json!({"seeds": claims.seeds, "tet_minus_best_sdt": gains, "best_sdt": best, "arms": curves(claims, results)});
+    let detail =
+        json!({"seeds": claims.seeds, "tet_minus_best_sdt": gains, "best_sdt": results.best_sdt(), "arms": curves(claims, results)});
     Some(outcome("bar-1", mean(&gains), holds, detail))
 }
 
@@ -135,4 +135,55 @@ fn inheritance(claims: &ClaimsConfig, results: &Results) -> Option<ClaimOutcome>
     let share = mean(&short) / mean(&long);
     let detail = json!({"accuracy": {"inherited": inherited, "scratch": scratch}, "train_seconds": {"inherited": short, "scratch": long}, "share_of_time": share});
     Some(outcome("bar-5", gain, gain >= -0.5 && share <= 0.60, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Ten steps, two classes, one item: right from step `from` on (counted from 1), wrong before.
+    fn scored(from: usize) -> Scored {
+        // A right step outweighs all wrong ones before it.
+        let logits = (1..=10).flat_map(|t| if t >= from { [0.0, 100.0] } else { [1.0, 0.0] }).collect();
+        Scored { logits, labels: vec![1], steps: 10, classes: 2 }
+    }
+
+    fn results(arms: &[(&str, usize)]) -> (ClaimsConfig, Results) {
+        let claims = ClaimsConfig {
+            seeds: vec![1, 2],
+            pilot_seed: 0,
+            arms: arms.iter().map(|(name, _)| ((*name).to_string(), String::new())).collect(),
+            sdt: vec!["sdt".into()],
+            tet: "tet".into(),
+        };
+        let runs = arms.iter().flat_map(|&(name, from)| [1, 2].map(|seed| ((name.to_string(), seed), scored(from))));
+        (claims, Results { scored: runs.collect(), arms: BTreeMap::new(), best: Some("sdt".into()) })
+    }
+
+    #[test]
+    fn early_and_late_bars_by_hand() {
+        // TET is right from step 2 on: 4 of the first five; SDT from step 4 on: 2 of them.
+        let (claims, runs) = results(&[("sdt", 4), ("tet", 2)]);
+        let bar = early(&claims, &runs).unwrap();
+        assert!((bar.measured - 40.0).abs() < 1e-9 && bar.holds);
+        let bar = last(&claims, &runs).unwrap();
+        assert!(bar.measured == 0.0 && !bar.holds);
+    }
+
+    #[test]
+    fn what_was_not_trained_is_not_measured() {
+        let (claims, runs) = results(&[("sdt", 4), ("tet", 2)]);
+        let ids: Vec<String> = outcomes(&claims, &runs).into_iter().map(|o| o.id).collect();
+        assert_eq!(ids, ["bar-1", "bar-2"]);
+        let (claims, runs) = results(&[("tet", 2)]);
+        assert!(outcomes(&claims, &runs).is_empty());
+    }
+
+    #[test]
+    fn the_switch_is_compared_by_loss() {
+        let (claims, runs) = results(&[("sdt", 10), ("switch", 1)]);
+        let bar = switch(&claims, &runs).unwrap();
+        assert!(bar.holds && bar.measured < 0.0);
+    }
 }

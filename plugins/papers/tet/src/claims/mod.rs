@@ -28,6 +28,7 @@ pub(crate) struct Results {
     /// By arm and seed.
     scored: BTreeMap<(String, u64), Scored>,
     arms: BTreeMap<(String, u64), Arm>,
+    best: Option<String>,
 }
 
 impl Results {
@@ -44,18 +45,38 @@ impl Results {
         seeds.iter().map(|&seed| value(seed)).collect()
     }
 
-    /// The arm of SDT that validation accuracy prefers for a seed; the first one wins a tie.
-    pub(crate) fn best_sdt<'a>(&self, claims: &'a ClaimsConfig, seed: u64) -> Option<&'a str> {
-        let accuracy = |arm: &str| self.arm(arm, seed)?.weights.metadata.get("val_accuracy")?.parse::<f64>().ok();
-        let mut best: Option<(&str, f64)> = None;
-        for arm in &claims.sdt {
-            let found = accuracy(arm)?;
-            if best.is_none_or(|(_, value)| found > value) {
-                best = Some((arm, found));
-            }
-        }
-        best.map(|(arm, _)| arm)
+    /// The arm of SDT that TET is compared with; `None` if the pilot is not whole.
+    pub(crate) fn best_sdt(&self) -> Option<&str> {
+        self.best.as_deref()
     }
+}
+
+/// The arm of SDT whose pilot has the greatest validation accuracy; the first one wins a tie. No test item plays a part.
+fn choose_sdt(claims: &ClaimsConfig, bench: &mut dyn Workbench) -> Result<Option<String>> {
+    if let [only] = claims.sdt.as_slice() {
+        return Ok(Some(only.clone()));
+    }
+    let mut best: Option<(&String, f64)> = None;
+    for arm in &claims.sdt {
+        let Some(model) = claims.arms.get(arm) else { return Ok(None) };
+        let accuracy = match bench.weights(model, Some(claims.pilot_seed)) {
+            Ok((weights, _)) => weights.metadata.get("val_accuracy").and_then(|text| text.parse::<f64>().ok()),
+            Err(Error::Unknown { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let Some(accuracy) = accuracy else {
+            bench.log(
+                Level::Warn,
+                "tet",
+                &format!("arm `{arm}` has no pilot (seed {}): bars against SDT stay unmeasured", claims.pilot_seed),
+            );
+            return Ok(None);
+        };
+        if best.is_none_or(|(_, value)| accuracy > value) {
+            best = Some((arm, accuracy));
+        }
+    }
+    Ok(best.map(|(arm, _)| arm.clone()))
 }
 
 /// Steps of the test runs on still images: as many as any bar looks at.
@@ -76,7 +97,8 @@ pub(crate) fn counted(model: &str, config: &Config) -> Result<(PaperConfig, Clai
 /// Runs every trained arm of the seeds over a split. An arm that is not registered with a seed is left out, with a
 /// warning: its bars stay unmeasured.
 pub(crate) fn run_arms(family: &Tet, claims: &ClaimsConfig, seeds: &[u64], exam: &Exam, bench: &mut dyn Workbench) -> Result<Results> {
-    let mut results = Results { scored: BTreeMap::new(), arms: BTreeMap::new() };
+    let best = choose_sdt(claims, bench)?;
+    let mut results = Results { scored: BTreeMap::new(), arms: BTreeMap::new(), best };
     for (name, model) in &claims.arms {
         for &seed in seeds {
             let (weights, config) = match bench.weights(model, Some(seed)) {

@@ -9,6 +9,7 @@ pub use loss::{by_config, sdt, tet};
 use crate::config::{Budget, DataConfig, LossConfig, PaperConfig, Rule, TrainConfig};
 use crate::data::{self, LABEL};
 use crate::model::{Input, WEIGHTS_LICENCE};
+use rand::Rng;
 use rand::seq::SliceRandom;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
@@ -265,4 +266,22 @@ impl TrainSink for StageSink<'_> {
     fn resume(&mut self) -> Result<Option<Weights>> {
         Ok(self.resumed.take())
     }
+}
+
+/// One forward and backward pass of a configuration with fresh weights on one random item: its loss and the norm of its
+/// gradient. Shows that the network can be trained, nothing about accuracy.
+///
+/// # Errors
+/// Whatever building and running find.
+pub fn synthetic_step(paper: &PaperConfig) -> Result<(f64, f64)> {
+    let net = SpikingNet::new(paper.network()?, paper.network.neuron);
+    let mut params = ParamStore::on_cpu(0);
+    net.add_to(&mut params)?;
+    let mut rng = Seeds::new(0).stream("synthetic", 0);
+    let frames: usize = paper.steps * net.network().input().iter().product::<usize>();
+    let values = (0..frames).map(|_| rng.random::<f32>()).collect();
+    let logits = net.forward(&mut params, values, paper.steps)?;
+    let loss = by_config(&paper.loss, paper.loss.switch_epoch, logits, &[0])?;
+    let value = loss.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN);
+    Ok((f64::from(value), params.backward(&loss).norm()))
 }
