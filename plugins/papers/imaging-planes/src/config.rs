@@ -149,12 +149,26 @@ pub struct PaperConfig {
     /// Seed where the command line gives none (`train.seed` of other papers).
     #[serde(default)]
     pub train: Seeded,
-    /// How much work training may be; the configured one is the scaled reproduction, and there is no other.
+    /// How much work training of simulated patients may be; not part of what is trained.
     #[serde(default, skip_serializing)]
-    pub budget: Option<String>,
+    pub budget: Budget,
     /// Whether values of this configuration come from memory or inference and not from the paper or its code.
     #[serde(default)]
     pub unverified: bool,
+}
+
+/// Steps of the pretext and of the target task in specification section 7.
+const SPECIFIED_STEPS: [usize; 2] = [1500, 400];
+
+/// How much work training may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// As configured: what made the committed weights.
+    #[default]
+    Quick,
+    /// With the specification's numbers of steps, decays in proportion.
+    Full,
 }
 
 /// A seed.
@@ -173,6 +187,7 @@ impl PaperConfig {
     /// [`Error::Config`] naming the key.
     pub fn read(config: &Config) -> Result<Self> {
         let read: Self = config.parse()?;
+        let read = if read.budget == Budget::Full && read.sim.is_some() { read.with_specified_steps() } else { read };
         let fail = |key: &str, expected: &str, found: String| Err(Error::Config { key: key.into(), expected: expected.into(), found });
         let NetworkConfig { size, spacing, classes, .. } = read.network;
         if size == 0 || !size.is_multiple_of(MULTIPLE) || size > 4096 {
@@ -206,6 +221,14 @@ impl PaperConfig {
             }
         }
         Ok(read)
+    }
+
+    fn with_specified_steps(mut self) -> Self {
+        for (run, steps) in [&mut self.pretext, &mut self.target].into_iter().zip(SPECIFIED_STEPS) {
+            run.decay_every = (run.decay_every * steps / run.steps.max(1)).max(1);
+            run.steps = steps;
+        }
+        self
     }
 
     /// The network with a head.

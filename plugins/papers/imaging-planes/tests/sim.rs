@@ -64,6 +64,19 @@ fn patients_repeat_and_keep_their_bounds() {
 }
 
 #[test]
+fn templates_that_are_none_are_refused() {
+    let map = |shape: [usize; 3]| Tensor::zeros(zoo_core::DType::U8, shape).unwrap();
+    let (a, b, good) =
+        (map([2, 3, 4]), map([2, 3, 5]), Tensor::from_vec([4, 4], (0..16).map(|i| f64::from(i % 5 == 0)).collect()).unwrap());
+    assert!(Template::new([&a, &a, &a], &good).is_ok());
+    assert!(Template::new([&a, &a, &b], &good).is_err());
+    assert!(Template::new([&a, &a, &a], &Tensor::zeros(zoo_core::DType::F64, [4, 4]).unwrap()).is_err());
+    assert!(Template::new([&a, &a, &a], &Tensor::zeros(zoo_core::DType::F64, [3, 4]).unwrap()).is_err());
+    let empty = map([0, 3, 4]);
+    assert!(Template::new([&empty, &empty, &empty], &good).is_err());
+}
+
+#[test]
 fn views_stand_60_to_90_degrees_apart() {
     for (a, b) in [(TWO_CHAMBER, FOUR_CHAMBER), (FOUR_CHAMBER, SHORT_AXIS), (TWO_CHAMBER, SHORT_AXIS)] {
         assert!((dot(a.normal, a.normal) - 1.0).abs() < 1e-12);
@@ -101,6 +114,10 @@ fn configurations_are_read_and_bad_ones_named() {
         assert_eq!(paper.unverified, name == "knee-cls");
         assert!(heads.iter().all(|h| paper.network(*h).is_ok()) && paper.sim().is_err());
     }
+    let text = std::fs::read_to_string(format!("{}/config/pretext-t1t2.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let full = Config::new(toml::from_str::<serde_json::Value>(&text).unwrap()).with("budget", "full");
+    let full = PaperConfig::read(&full).unwrap();
+    assert_eq!([full.pretext.steps, full.pretext.decay_every, full.target.steps, full.target.decay_every], [1500, 1000, 400, 200]);
     assert!(full_scale::read("acdc").unwrap_err().to_string().contains("dsbcc-acdc-unet"));
     let text = std::fs::read_to_string(format!("{}/config/seg-t1t2-10.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let good: serde_json::Value = toml::from_str(&text).unwrap();
