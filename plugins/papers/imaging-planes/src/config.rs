@@ -1,6 +1,7 @@
 //! The configuration files of this plugin, typed.
 
 use crate::heat::Heat;
+use crate::preprocess::Turn;
 use crate::unet::{Head, MULTIPLE, Preset, Unet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -84,9 +85,29 @@ pub struct TrainConfig {
     /// Weight of the sum of the parameters' magnitudes (`weight_decay` in the authors' code, but L1).
     #[serde(default)]
     pub l1: f64,
-    /// Greatest rotation of an image and its labels, degrees.
+    /// Greatest rotation of an image with its labels or heat maps, degrees.
     #[serde(default)]
     pub rotation: f64,
+    /// Bounds of the factor on an image's area, with its labels or heat maps (0.92 and 1.1 in the authors' code, whose
+    /// released loader does not use them).
+    #[serde(default = "unscaled")]
+    pub area: [f64; 2],
+}
+
+fn unscaled() -> [f64; 2] {
+    [1.0, 1.0]
+}
+
+impl TrainConfig {
+    /// Draws an augmentation; `None` where there is none. What is off draws nothing.
+    pub fn augment(&self, rng: &mut impl rand::Rng) -> Option<Turn> {
+        if self.rotation == 0.0 && self.area == unscaled() {
+            return None;
+        }
+        let degrees = if self.rotation > 0.0 { rng.random_range(-self.rotation..=self.rotation) } else { 0.0 };
+        let area = if self.area == unscaled() { 1.0 } else { rng.random_range(self.area[0]..=self.area[1]) };
+        Some(Turn::new(degrees, area))
+    }
 }
 
 /// Simulated patients (specification section 7, part B).
@@ -201,6 +222,9 @@ impl PaperConfig {
         }
         for (key, run) in [("pretext", &read.pretext), ("target", &read.target)] {
             let rates = [run.lr0, run.decay, run.l1, run.rotation];
+            if !(run.area[0] > 0.1 && run.area[0] <= run.area[1] && run.area[1] < 10.0) {
+                return fail(key, "bounds of `area` in order, between 0.1 and 10", format!("{:?}", run.area));
+            }
             if run.steps == 0 || run.batch == 0 || run.decay_every == 0 || rates.iter().any(|r| !r.is_finite() || *r < 0.0) {
                 return fail(key, "at least one step, image and decay period, and rates that are not negative", format!("{run:?}"));
             }

@@ -75,22 +75,40 @@ pub fn standardise(pixels: &mut [f32]) {
     pixels.iter_mut().for_each(|p| *p = ((f64::from(*p) - mean) * scale) as f32);
 }
 
-/// Turns images and labels together by `degrees` around the centre: images bilinear, labels by the nearest pixel.
-pub fn rotate(image: &mut Vec<f32>, labels: &mut Vec<u8>, size: usize, degrees: f64) {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let centre = (size as f64 - 1.0) / 2.0;
-    let (mut turned, mut turned_labels) = (vec![0.0; size * size], vec![0u8; size * size]);
-    for v in 0..size {
-        for u in 0..size {
-            let (du, dv) = (u as f64 - centre, v as f64 - centre);
-            let (su, sv) = (centre + cos * du + sin * dv, centre - sin * du + cos * dv);
-            let limit = size as f64 - 0.5;
-            if (-0.5..limit).contains(&su) && (-0.5..limit).contains(&sv) {
-                turned[v * size + u] = bilinear(image, [size, size], su, sv);
-                let nearest = |at: f64| (at.round().max(0.0) as usize).min(size - 1);
-                turned_labels[v * size + u] = labels[nearest(sv) * size + nearest(su)];
-            }
-        }
+/// A turn and a change of size around the centre of a square image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turn {
+    sin: f64,
+    cos: f64,
+}
+
+impl Turn {
+    /// By `degrees`, clockwise with rows downwards, the area grown by the factor `area`.
+    pub fn new(degrees: f64, area: f64) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        // Pixels of the result look up where they came from.
+        let shrink = 1.0 / area.sqrt();
+        Self { sin: sin * shrink, cos: cos * shrink }
     }
-    (*image, *labels) = (turned, turned_labels);
+
+    /// Where a pixel of the result comes from; `None` outside of the image.
+    fn source(&self, u: usize, v: usize, size: usize) -> Option<[f64; 2]> {
+        let centre = (size as f64 - 1.0) / 2.0;
+        let (du, dv) = (u as f64 - centre, v as f64 - centre);
+        let at = [centre + self.cos * du + self.sin * dv, centre - self.sin * du + self.cos * dv];
+        at.iter().all(|c| (-0.5..size as f64 - 0.5).contains(c)).then_some(at)
+    }
+
+    /// Turns values, bilinear, 0 where nothing was.
+    pub fn values(&self, map: &[f32], size: usize) -> Vec<f32> {
+        let pixel = |i: usize| self.source(i % size, i / size, size).map_or(0.0, |[u, v]| bilinear(map, [size, size], u, v));
+        (0..size * size).map(pixel).collect()
+    }
+
+    /// Turns labels, by the nearest pixel, 0 where nothing was.
+    pub fn labels(&self, labels: &[u8], size: usize) -> Vec<u8> {
+        let nearest = |at: f64| (at.round().max(0.0) as usize).min(size - 1);
+        let pixel = |i: usize| self.source(i % size, i / size, size).map_or(0, |[u, v]| labels[nearest(v) * size + nearest(u)]);
+        (0..size * size).map(pixel).collect()
+    }
 }

@@ -204,3 +204,19 @@ fn real_headers_become_items() {
     assert!(pretext_item(&fields([0.0, 20.0], &sax), &network).unwrap().is_none());
     assert!(pretext_item(&fields([0.0, 20.0], &four)[..4], &network).is_err());
 }
+
+/// A clockwise quarter turn of a 3 x 3 image by hand, and a doubled area around the centre.
+#[test]
+fn turns_by_hand() {
+    use zoo_imaging_planes::preprocess::Turn;
+    let map = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+    let turned = Turn::new(90.0, 1.0).values(&map, 3);
+    let wanted = [7.0, 4.0, 1.0, 8.0, 5.0, 2.0, 9.0, 6.0, 3.0];
+    assert!(turned.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{turned:?}");
+    assert_eq!(Turn::new(90.0, 1.0).labels(&[1, 2, 3, 4, 5, 6, 7, 8, 9], 3), [7, 4, 1, 8, 5, 2, 9, 6, 3]);
+    // Four times the area: the corners of the result come from half a pixel beside the centre, 5 - 0.5 - 1.5 = 3.
+    let grown = Turn::new(0.0, 4.0).values(&map, 3);
+    assert!((grown[0] - 3.0).abs() < 1e-6 && (grown[4] - 5.0).abs() < 1e-6);
+    // Half of everything: outside of the image there is nothing.
+    assert_eq!(Turn::new(0.0, 0.25).values(&map, 3), [0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0]);
+}

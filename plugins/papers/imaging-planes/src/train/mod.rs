@@ -7,7 +7,7 @@ pub use forward::{Outputs, add_tensors, forward};
 use crate::config::{Arm, PaperConfig, TrainConfig, config_hash};
 use crate::import::{halved, import, transferable};
 use crate::model::WEIGHTS_LICENCE;
-use crate::preprocess::rotate;
+use crate::preprocess::Turn;
 use crate::real;
 use crate::sim::{self, Split, Template};
 use crate::unet::{HIDDEN, Head, Unet};
@@ -164,9 +164,26 @@ struct Pretext<'a> {
 }
 
 impl Pretext<'_> {
-    fn loss(&self, params: &mut ParamStore, items: &Items, chosen: &[usize], dropout: Option<Vec<f32>>) -> Result<Tensor<1>> {
+    /// Loss of the chosen items. `turns` holds an augmentation for each, or is empty.
+    fn loss(
+        &self,
+        params: &mut ParamStore,
+        items: &Items,
+        chosen: &[usize],
+        turns: &[Option<Turn>],
+        dropout: Option<Vec<f32>>,
+    ) -> Result<Tensor<1>> {
         let (n, size) = (chosen.len(), items.size);
-        let gather = |all: &[Vec<f32>]| chosen.iter().flat_map(|&i| all[i].iter().copied()).collect::<Vec<f32>>();
+        let gather = |all: &[Vec<f32>]| {
+            let mut out = Vec::new();
+            for (place, &i) in chosen.iter().enumerate() {
+                match turns.get(place).copied().flatten() {
+                    Some(turn) => all[i].chunks_exact(size * size).for_each(|map| out.extend(turn.values(map, size))),
+                    None => out.extend_from_slice(&all[i]),
+                }
+            }
+            out
+        };
         let x = params.input(gather(&items.images), [n, 1, size, size])?;
         let mask = dropout.map(|mask| params.input(mask, [n, HIDDEN])).transpose()?;
         let outputs = forward(params, &self.network, x, mask)?;
@@ -195,7 +212,8 @@ impl Recipe for Pretext<'_> {
     fn step(&mut self, params: &mut ParamStore, mut step: Step<'_>) -> Result<StepResult> {
         let keep = 1.0 - DROPOUT;
         let mask = (0..step.indices.len() * HIDDEN).map(|_| if step.rng.random::<f32>() < keep { 1.0 / keep } else { 0.0 }).collect();
-        let loss = self.loss(params, &self.items, step.indices, Some(mask))?;
+        let turns: Vec<_> = step.indices.iter().map(|_| self.paper.pretext.augment(&mut step.rng)).collect();
+        let loss = self.loss(params, &self.items, step.indices, &turns, Some(mask))?;
         Ok(StepResult { loss, correct: None })
     }
 
@@ -208,7 +226,7 @@ impl Recipe for Pretext<'_> {
         let mut sum = 0.0;
         let all: Vec<usize> = (0..self.validation.len()).collect();
         for chunk in all.chunks(16) {
-            let loss = self.loss(params, &self.validation, chunk, None)?;
+            let loss = self.loss(params, &self.validation, chunk, &[], None)?;
             sum += f64::from(loss.into_data().try_into_vec::<f32>().unwrap_or_default().first().copied().unwrap_or(f32::NAN))
                 * chunk.len() as f64;
         }
@@ -265,11 +283,11 @@ impl Recipe for Target<'_> {
         let (mut pixels, mut classes) = (Vec::new(), Vec::new());
         for index in step.indices {
             let index = index % self.items.len();
-            let (mut image, mut labels) = (self.items.images[index].clone(), self.items.labels[index].clone());
-            let limit = self.paper.target.rotation;
-            if limit > 0.0 {
-                rotate(&mut image, &mut labels, size, step.rng.random_range(-limit..=limit));
-            }
+            let (image, labels) = (&self.items.images[index], &self.items.labels[index]);
+            let (image, labels) = match self.paper.target.augment(&mut step.rng) {
+                Some(turn) => (turn.values(image, size), turn.labels(labels, size)),
+                None => (image.clone(), labels.clone()),
+            };
             pixels.extend(image);
             classes.extend(labels.into_iter().map(i64::from));
         }
