@@ -132,6 +132,9 @@ pub struct ClaimsConfig {
     pub sdt: Vec<String>,
     /// The arm of TET that is compared.
     pub tet: String,
+    /// The first so many test items count; all of them if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<usize>,
 }
 
 /// How much work training may be.

@@ -156,6 +156,7 @@ mod tests {
             arms: arms.iter().map(|(name, _)| ((*name).to_string(), String::new())).collect(),
             sdt: vec!["sdt".into()],
             tet: "tet".into(),
+            items: None,
         };
         let runs = arms.iter().flat_map(|&(name, from)| [1, 2].map(|seed| ((name.to_string(), seed), scored(from))));
         (claims, Results { scored: runs.collect(), arms: BTreeMap::new(), best: Some("sdt".into()) })

@@ -20,12 +20,19 @@ pub struct Exam {
 }
 
 impl Exam {
-    /// Reads a split. `steps` is how long each item will be run.
+    /// Reads the first `items` items of a split, or fewer if the workbench limits them. `steps` is how long each will be run.
     ///
     /// # Errors
     /// Whatever reading finds; [`Error::Shape`] for items that do not fit `input`.
-    pub fn read(kind: Input, name: &str, split: &str, input: [usize; 3], steps: usize, bench: &mut dyn Workbench) -> Result<Self> {
-        let limit = bench.limit().unwrap_or(usize::MAX);
+    pub fn read(
+        kind: Input,
+        [name, split]: [&str; 2],
+        items: usize,
+        input: [usize; 3],
+        steps: usize,
+        bench: &mut dyn Workbench,
+    ) -> Result<Self> {
+        let limit = bench.limit().unwrap_or(usize::MAX).min(items);
         let dataset = bench.dataset(name, split)?;
         let (field, label) = (data::field(dataset.as_ref(), kind.field())?, data::field(dataset.as_ref(), LABEL)?);
         let mut exam = Self { items: Vec::new(), labels: Vec::new(), steps };

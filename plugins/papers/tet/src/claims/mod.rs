@@ -120,8 +120,9 @@ pub(crate) fn run_arms(family: &Tet, claims: &ClaimsConfig, seeds: &[u64], exam:
 
 /// The test items at as many steps as the bars look at.
 pub(crate) fn exam(family: &Tet, paper: &PaperConfig, bench: &mut dyn Workbench) -> Result<Exam> {
+    let items = paper.claims.as_ref().and_then(|c| c.items).unwrap_or(usize::MAX);
     let steps = if family.input() == crate::model::Input::Images { STILL_STEPS } else { paper.steps };
-    Exam::read(family.input(), &paper.data.name, "test", paper.network.input, steps, bench)
+    Exam::read(family.input(), [&paper.data.name, "test"], items, paper.network.input, steps, bench)
 }
 
 /// Measures all bars.

@@ -3,7 +3,7 @@
 use super::Deployed;
 use crate::network::{Op, Source};
 use std::collections::BTreeMap;
-use zoo_core::{Artifact, ArtifactKind, Error, Result};
+use zoo_core::{Artifact, ArtifactFile, ArtifactKind, Error, Result};
 use zoo_formats::event_graph::{EventGraph, Neuron, Op as EventOp, ReadoutRule, Source as Feed};
 use zoo_formats::nir::{Dialect, LossKind, NirGraph, NirOptions};
 
@@ -82,7 +82,8 @@ pub fn event(net: &Deployed, metadata: BTreeMap<String, String>) -> Result<Event
     builder.readout(&last, ReadoutRule::Mean).per_step().build()
 }
 
-/// Exports NIR in its strict reading; what a reader will not know is listed in the metadata, key `losses`.
+/// Exports NIR in its strict reading; what a reader will not know is listed in `losses.txt` beside it
+/// and in the metadata, key `losses`.
 ///
 /// # Errors
 /// As [`event`], and [`Error::Artifact`] for what NIR has no words for.
@@ -93,10 +94,12 @@ pub fn nir(net: &Deployed, mut metadata: BTreeMap<String, String>) -> Result<Art
     let (file, losses) = NirGraph::from_event_graph(&graph, &options, &LossKind::ALL)?;
     let mut lines: Vec<String> = losses.iter().map(ToString::to_string).collect();
     lines.push("the strict comparison `>` and the order integrate, fire, reset are this dialect's reading, not the file's words".into());
+    let text = lines.join("\n") + "\n";
     metadata.insert("losses".into(), lines.join("; "));
     metadata.insert("nir_dialect".into(), options.dialect.to_string());
     metadata.insert("nir_dt".into(), options.dt.to_string());
     let mut artifact = Artifact::single(ArtifactKind::Nir, "model", "model.nir", file.to_bytes()?);
+    artifact.files.push(ArtifactFile { name: "losses.txt".into(), bytes: text.into_bytes().into() });
     artifact.metadata = metadata;
     Ok(artifact)
 }
