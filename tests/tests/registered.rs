@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use zoo_core::{ArtifactKind, Availability, Dim, ExportRequest, Silent, Tensor};
 use zoo_host::fetch::{FetchOptions, Fetcher};
-use zoo_host::registry::Registry;
+use zoo_host::registry::{Registry, WeightsSource};
 use zoo_host::zoo::{Door, Loaded, Zoo};
 
 fn root() -> PathBuf {
@@ -22,6 +22,15 @@ fn each(mut check: impl FnMut(&Zoo, &zoo_host::zoo::FoundModel<'_>)) {
     assert!(!zoo.registry().models().is_empty(), "nothing is registered");
     for entry in zoo.registry().models() {
         let model = zoo.model(&entry.name, &Silent).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+        // Weights out of a package need its client or a cache that has them; a wrong sum is a failure all the same.
+        let packaged = entry.weights.iter().any(|run| matches!(run.source, WeightsSource::Package { .. }));
+        if packaged
+            && let Err(error @ zoo_core::Error::Unavailable { .. }) = zoo.weights(&model, None, &Silent)
+            && !error.to_string().contains("expected SHA-256")
+        {
+            println!("skipped: {}: {error}", entry.name);
+            continue;
+        }
         check(&zoo, &model);
     }
 }

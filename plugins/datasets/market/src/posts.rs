@@ -37,7 +37,8 @@ struct Line {
     at: String,
     user: u32,
     text: String,
-    rep: (u64, u64, u64, u64, u64, u8, String, u8),
+    /// The source has a few counts below zero, which are handed on.
+    rep: (i64, i64, i64, i64, i64, u8, String, u8),
 }
 
 /// Reads one file of posts, in the order of the file.

@@ -163,8 +163,7 @@ impl PaperConfig {
         if !(0.0..1.0).contains(&n.dropout) {
             return fail("network.dropout", "a share from 0 to less than 1", n.dropout.to_string());
         }
-        if let Some((name, _)) = read.arms.iter().find(|(name, a)| !(a.price || a.text) || (a.credibility && !a.text) || name.contains('.'))
-        {
+        if let Some((name, _)) = read.arms.iter().find(|(name, a)| !(a.text || a.price && !a.credibility) || name.contains('.')) {
             return fail(
                 &format!("arms.{name}"),
                 "prices, posts or both (credibility is that of posts), and a name without dots",

@@ -68,7 +68,7 @@ pub fn inputs(corpus: &Corpus, items: &[usize], width: usize, session: &dyn Sess
         items.iter().flat_map(|&i| (0..LAG_DAYS as u8).map(move |d| corpus.samples[i].slots.iter().filter(|s| **s == d).count())).max();
     let m = most.unwrap_or(0).max(1);
     let mut text = vec![0.0; n * LAG_DAYS * m * width];
-    let mut mask = vec![0.0; n * LAG_DAYS * m];
+    let mut mask = vec![0.0f32; n * LAG_DAYS * m];
     let mut cred = vec![0.0; n * LAG_DAYS * m * CREDIBILITY_FEATURES];
     let mut price = Vec::with_capacity(n * PRICE_DAYS * PRICE_FEATURES);
     for (row, &item) in items.iter().enumerate() {

@@ -67,7 +67,7 @@ pub fn simulate(quotes: &[Quote], rule: Rule, cost: f64) -> Outcome {
         day.sort_by(|a, b| b.score.total_cmp(&a.score));
         one_day(day, rule, cost)
     });
-    outcome(daily.collect())
+    outcome(&daily.collect::<Vec<_>>())
 }
 
 /// Return of one day; `day` is sorted, best first.
@@ -96,7 +96,7 @@ fn one_day(day: &[Quote], rule: Rule, cost: f64) -> f64 {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of days")]
-fn outcome(daily: Vec<f64>) -> Outcome {
+fn outcome(daily: &[f64]) -> Outcome {
     let n = daily.len().max(1) as f64;
     let mean = daily.iter().sum::<f64>() / n;
     let std = (daily.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
@@ -130,7 +130,7 @@ pub fn random_portfolios(quotes: &[Quote], rule: Rule, cost: f64, seed: u64) -> 
                 }
                 one_day(day, rule, cost)
             });
-            outcome(daily.collect()).total
+            outcome(&daily.collect::<Vec<_>>()).total
         })
         .collect();
     totals.sort_by(f64::total_cmp);

@@ -47,6 +47,7 @@ pub fn export(head: &Head, name: &str, opset: Option<u32>, metadata: BTreeMap<St
 /// A state at the end, and the states of all days `[batch, days, hidden]`.
 type States = (Value, Value);
 
+#[derive(Clone, Copy)]
 struct TextInputs {
     text: Value,
     mask: Value,

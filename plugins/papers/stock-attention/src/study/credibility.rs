@@ -97,7 +97,7 @@ mod tests {
             let past: Vec<Event> = events.iter().copied().filter(|e| e.settled < day).collect();
             let naive = past.iter().filter(|e| e.user == user);
             let (of, hits) = (naive.clone().count() as u32, naive.filter(|e| e.hit).count() as u32);
-            prop_assert_eq!(track_records(events, &[(user, day)]), track_records(past, &[(user, day)]).clone());
+            prop_assert_eq!(track_records(events, &[(user, day)]), track_records(past, &[(user, day)]));
             let again: Vec<Event> = seed.iter().map(|&(user, settled, hit)| Event { user, settled, hit }).collect();
             prop_assert_eq!(track_records(again, &[(user, day)])[0], TrackRecord { of, hits });
         }

@@ -2,7 +2,8 @@
 //!
 //! The label is (sign of the credible posters' sentiment) XOR (sign of the price trend), one in ten flipped. Sentiment is
 //! here the side of a post's embedding along the direction from posts with bad words to posts with good ones, so that
-//! every post has one and the text does carry it. A poster is credible above the median of followers.
+//! every post has one and the text does carry it; a sample's mood counts as good above the median mood of training samples,
+//! so that neither side is the usual one and prices alone say nothing. A poster is credible above the median of followers.
 
 use super::corpus::{Corpus, Sample};
 use crate::head::{LAG_DAYS, PRICE_FEATURES};
@@ -39,7 +40,9 @@ pub fn plant(corpus: &Corpus, train_until: i64, seed: u64) -> Result<Planted> {
     let middle = median(past.iter().map(|&i| scores[i]).collect());
     let followers = median(past.iter().map(|&i| f64::from(corpus.posts[i].credibility[0])).collect());
     let credible = |post: u32| f64::from(corpus.posts[post as usize].credibility[0]) > followers;
-    let text: Vec<Option<f64>> = corpus.samples.iter().map(|s| mood(s, |p| credible(p).then(|| scores[p as usize] - middle))).collect();
+    let mut text: Vec<Option<f64>> = corpus.samples.iter().map(|s| mood(s, |p| credible(p).then(|| scores[p as usize] - middle))).collect();
+    let usual = median(corpus.samples.iter().zip(&text).filter(|(s, _)| s.day < train_until).filter_map(|(_, mood)| *mood).collect());
+    text.iter_mut().flatten().for_each(|mood| *mood -= usual);
     let mut sizes: Vec<f64> = text.iter().flatten().map(|m| m.abs()).collect();
     sizes.sort_by(f64::total_cmp);
     let least = sizes.get((sizes.len() as f64 * UNDECIDED) as usize).copied().unwrap_or(0.0);

@@ -116,7 +116,7 @@ fn a_leak_is_found_and_the_best_epoch_is_kept() {
         add(&mut params, &paper.network, name, *arm).unwrap();
     }
     let scaler = fit(&corpus, &items);
-    let mut lesson = Lesson { paper: &paper, corpus: &corpus, labels: labels.clone(), items, val, shuffled: Vec::new(), scaler };
+    let mut lesson = Lesson { paper: &paper, corpus: &corpus, labels, items, val, shuffled: Vec::new(), scaler };
     let plan = Plan { epochs: 40, batch_size: 16, drop_last: false, schedule: Schedule::constant(1e-2), per_step: false, clip_norm: None };
     let mut optimiser = Optimiser::new(Adam::default());
     train(&plan, &mut params, &mut optimiser, &mut lesson, &mut Nothing, &zoo_core::Silent).unwrap();
