@@ -69,7 +69,7 @@ pub struct TrainConfig {
     /// Seed where the command line gives none.
     #[serde(default)]
     pub seed: u64,
-    /// Updates in all.
+    /// Updates in all, rounded up to whole epochs (of 320 items or a little more, where there are fewer).
     pub steps: usize,
     /// Images an update.
     pub batch: usize,
