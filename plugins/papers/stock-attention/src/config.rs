@@ -232,9 +232,26 @@ pub fn parse_day(text: &str) -> Option<i64> {
     Some(365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + day_of_year - 719_468)
 }
 
+/// The first day after the month of a date.
+pub fn end_of_month(text: &str) -> Option<i64> {
+    parse_day(text)?;
+    let (year, rest) = text.split_once('-')?;
+    let (year, month): (i64, i64) = (year.parse().ok()?, rest.split('-').next()?.parse().ok()?);
+    let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    parse_day(&format!("{year}-{month}-1"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse_day;
+    use super::{end_of_month, parse_day};
+
+    #[test]
+    fn months_end_where_the_next_begins() {
+        for (date, next) in [("2015-10-01", "2015-11-01"), ("2015-12-31", "2016-01-01"), ("2016-02-10", "2016-03-01")] {
+            assert_eq!(end_of_month(date), parse_day(next), "{date}");
+        }
+        assert_eq!(end_of_month("2015-13-01"), None);
+    }
 
     /// date -u -d DATE +%s, over 86400
     #[test]

@@ -34,17 +34,7 @@ pub(super) fn encode_all(dataset: &str, model: &str, bench: &mut dyn Workbench) 
 pub(super) fn sample(dataset: &str, count: &str, file: &str, bench: &mut dyn Workbench) -> Result<Value> {
     let wanted: usize = count.parse().ok().filter(|n| *n > 0).ok_or_else(|| Error::argument("COUNT", "a number above 0", count))?;
     let posts = bench.dataset(dataset, "posts")?;
-    let at = posts
-        .info()
-        .features
-        .iter()
-        .position(|f| f.name == "text")
-        .ok_or_else(|| Error::argument(dataset, "a data set of posts", "no texts"))?;
-    let mut texts = Vec::new();
-    for i in 0..wanted.min(posts.len()) {
-        let item = posts.get(i * posts.len() / wanted.min(posts.len()))?;
-        texts.push(rejoin(&String::from_utf8_lossy(item[at].as_slice::<u8>()?)));
-    }
+    let texts: Vec<String> = crate::encoder::spread(&*posts, wanted)?.iter().map(|text| rejoin(text)).collect();
     let text = json!({ "texts": texts }).to_string();
     zoo_formats::files::write_atomically(Path::new(file), |out| std::io::Write::write_all(out, text.as_bytes()))
         .map_err(Error::io(file))?;

@@ -9,7 +9,7 @@ pub use real::{Table, arm_calls, table};
 pub use trade::{quotes, trade};
 
 use crate::baselines::{Logistic, majority, momentum};
-use crate::config::{ClaimsConfig, PaperConfig};
+use crate::config::{ClaimsConfig, PaperConfig, end_of_month};
 use crate::head::Head;
 use crate::runs::{calls, labels};
 use crate::stats::{Call, Confusion, permutation_band, score};
@@ -172,10 +172,10 @@ fn walk(model: &str, counted: &ClaimsConfig, corpus: &Corpus, bench: &mut dyn Wo
     let mut rows = 0usize;
     for name in std::iter::once(model).chain(counted.walk.iter().map(String::as_str)) {
         for run in open_all(name, &counted.seeds[..1], bench)? {
-            let [train, val, _] = run.paper.days()?;
+            let [train, val, test] = run.paper.days()?;
             let labels = labels(corpus, &run.paper)?;
             // The month that begins where validation ends.
-            let days = [train, val, val + 31 - i64::from(name.contains("2015-11"))];
+            let days = [train, val, end_of_month(&run.paper.split.val_until).unwrap_or(test).min(test)];
             let of = |arm: &str| Ok::<_, Error>(Confusion::count(calls(&run.head(arm)?, corpus, &labels, days, Part::Test)?).mcc());
             let (all, price, text) = (of("multimodal")?, of("price")?, of("text-credibility")?);
             let difference = all - price.max(text);

@@ -6,11 +6,34 @@ use super::tokens::Tokens;
 use crate::actions;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use zoo_core::metric::Estimate;
 use zoo_core::model::ActionSpec;
 use zoo_core::{
-    Artifact, ArtifactKind, Batch, Config, DType, Dialect, Dim, Error, ExportRequest, Model, ModelCard, Result, Session, TaskKind, Tensor,
-    TensorSpec, Weights, Workbench,
+    Artifact, ArtifactKind, Batch, Config, DType, Dataset, Dialect, Dim, Error, ExportRequest, Measurements, Model, ModelCard, Result,
+    Session, TaskKind, Tensor, TensorSpec, Weights, Workbench,
 };
+
+/// Posts that an evaluation encodes where no limit is set.
+const POSTS: usize = 500;
+
+/// Texts of evenly spread items.
+///
+/// # Errors
+/// [`Error::Unknown`] for a data set without texts, else whatever reading finds.
+pub(crate) fn spread(dataset: &dyn Dataset, wanted: usize) -> Result<Vec<String>> {
+    let at = dataset.info().features.iter().position(|f| f.name == "text").ok_or_else(|| Error::Unknown {
+        kind: "data set field",
+        name: "text".into(),
+        hint: "this needs a data set of posts".into(),
+    })?;
+    let count = wanted.min(dataset.len());
+    let one = |i: usize| {
+        let item = dataset.get(i * dataset.len() / count)?;
+        let text = item.get(at).ok_or_else(|| Error::shape("fields of a post", at + 1, item.len()))?;
+        Ok(String::from_utf8_lossy(text.as_slice::<u8>()?).into_owned())
+    };
+    (0..count).map(one).collect()
+}
 
 /// Family `encoder`.
 #[derive(Debug)]
@@ -99,6 +122,31 @@ impl Model for MiniLm {
         }
         let width = ids.iter().map(Vec::len).max().unwrap_or(0);
         batch::pad(&ids.iter().map(Vec::as_slice).collect::<Vec<_>>(), width)
+    }
+
+    /// Encodes evenly spread posts: how fast, and whether every embedding has length 1. What it is worth is measured by
+    /// the heads that read it, and by `cosine` against the package it comes from.
+    fn evaluate(
+        &self,
+        session: &mut dyn Session,
+        dataset: &dyn Dataset,
+        _: &Config,
+        bench: &mut dyn Workbench,
+    ) -> Result<Option<Measurements>> {
+        let texts = spread(dataset, bench.limit().unwrap_or(POSTS))?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let (values, effort) = batch::encode(session, &Tokens::new()?, &texts, bench.reporter())?;
+        let hidden = (values.len() / texts.len().max(1)).max(1);
+        let length = |row: &[f32]| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let worst = values.chunks_exact(hidden).map(|row| (length(row) - 1.0).abs()).fold(0.0, f64::max);
+        let plain = |value: f64, unit: &str| Estimate { value, ci95: None, unit: unit.into() };
+        #[allow(clippy::cast_precision_loss, reason = "a count of tokens")]
+        let speed = effort.tokens as f64 / effort.seconds.max(1e-9);
+        Ok(Some(Measurements {
+            items: texts.len() as u64,
+            metrics: vec![("tokens_per_s".into(), plain(speed, "1/s")), ("deviation_from_length_1".into(), plain(worst, "1"))],
+            ..Measurements::default()
+        }))
     }
 
     fn actions(&self) -> Vec<ActionSpec> {

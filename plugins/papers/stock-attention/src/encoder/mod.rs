@@ -12,4 +12,5 @@ pub mod text;
 pub mod tokens;
 
 pub use family::MiniLm;
+pub(crate) use family::spread;
 pub use graph::{Bert, export};
