@@ -1,0 +1,22 @@
+//! SD-Conv: He, Jiang, Dong and Ding, "SD-Conv: Towards the Parameter-Efficiency of Dynamic Convolution",
+//! arXiv:2204.02227. Public code read: `Shwai-He/PAD-Net` (MIT), the same first author's later work.
+//!
+//! The method in one minute: a dynamic convolution mixes `K` parallel kernels by an attention over the whole input
+//! ([`layer`]); a binary mask from a learnable threshold prunes each kernel ([`mask`]), so that the mixture costs fewer
+//! parameters and, where the kernels share their mask, less computation ([`count`], [`sparse`]).
+//!
+//! This crate has the method, its exact counts, the sparse inference path and the three ONNX forms. It has no trainer yet, so
+//! nothing of it is registered.
+
+#![allow(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+
+pub mod config;
+pub mod count;
+pub mod export;
+pub mod layer;
+pub mod mask;
+pub mod model;
+pub mod network;
+pub mod sparse;
+
+zoo_core::zoo_plugin! { name: "sd-conv", models: [model::SdConv::default()] }
