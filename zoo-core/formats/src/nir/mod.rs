@@ -47,6 +47,8 @@ pub mod limits {
     pub const FILE_BYTES: u64 = 1 << 30;
     /// Bytes of all arrays of a file, unpacked.
     pub const ARRAY_BYTES: u64 = 1 << 30;
+    /// Bytes of arrays at most for each byte of the file: what deflate can reach.
+    pub const COMPRESSION: u64 = 1032;
     /// Nodes of a file, over all nested graphs.
     pub const NODES: usize = 10_000;
     /// Edges of a graph.

@@ -42,8 +42,10 @@ fn limit(name: &str, what: &'static str, limit: u64, found: u64) -> Result<()> {
 }
 
 fn read_file(name: &str, bytes: Vec<u8>) -> Result<NirGraph> {
+    // Arrays can't be larger than what their compressed chunks can unpack to, whatever a header declares.
+    let unpacked = (bytes.len() as u64).saturating_mul(limits::COMPRESSION).min(limits::ARRAY_BYTES);
     let file = File::from_bytes(bytes).map_err(|e| Error::malformed(name, "the start of the file", format!("expected HDF5: {e}")))?;
-    let mut reader = Reader { name, bytes: limits::ARRAY_BYTES, nodes: limits::NODES };
+    let mut reader = Reader { name, bytes: unpacked, nodes: limits::NODES };
     let root = file.root();
     let version = reader.text(&Place { group: &root, path: String::new() }, "version")?;
     let group = file.group("node").map_err(|e| Error::malformed(name, "group `node`", e.to_string()))?;
