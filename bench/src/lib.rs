@@ -4,10 +4,12 @@
 //! threads; a side's value is the median over its turns. Every turn begins with an untimed run, so that neither side pays
 //! for caches and clocks that the other left behind.
 
+mod executor;
 mod host;
 mod python;
 mod row;
 
+pub use executor::{ExecutorReport, Goal, executor};
 pub use host::{HostCase, host};
 pub use python::{PythonCase, python_onnxruntime};
 pub use row::{Better, Row, median};

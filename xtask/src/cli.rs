@@ -153,6 +153,9 @@ pub(crate) enum Command {
         /// Python interpreter with the peers [default: the one made by `setup peers`, else the test environment]
         #[arg(long, value_name = "FILE")]
         python: Option<PathBuf>,
+        /// Recording of N-MNIST (`.bin`, `.bs2`) for `executor`; without one, its case is left out
+        #[arg(long, value_name = "FILE")]
+        recording: Option<PathBuf>,
     },
 
     /// Run a command of a model's own plugin, such as `table`, `explain` or `intervene`
@@ -297,6 +300,8 @@ pub(crate) enum Budget {
 pub(crate) enum Benched {
     /// The host's evaluation loop against a bare loop and Python's onnxruntime
     Backends,
+    /// The event executor against sinabs and SpikingJelly
+    Executor,
 }
 
 /// How plugins are loaded.

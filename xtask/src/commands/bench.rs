@@ -1,7 +1,7 @@
 //! `bench`: speed side by side with peers.
 
 use super::compile_options;
-use crate::cli::{Benched, Global};
+use crate::cli::Global;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -16,35 +16,64 @@ const MODEL: &str = "snn-calibration/vgg-mini-mnist-ann";
 /// Batch size and items of each case.
 const CASES: [(usize, usize); 2] = [(1, 400), (64, 64 * 32)];
 const ROUNDS: usize = 5;
+const SCHEMA: &str = "zoo.bench/1";
 const THREADS: usize = 2;
 
-pub(super) fn bench(
-    zoo: &Zoo,
-    what: Benched,
-    as_json: bool,
-    python: Option<&Path>,
-    global: &Global,
-    reporter: &dyn Reporter,
-) -> Result<()> {
-    let rows = match what {
-        Benched::Backends => backends(zoo, python, global, reporter)?,
-    };
+/// `bench backends`.
+pub(super) fn backends(zoo: &Zoo, as_json: bool, python: Option<&Path>, global: &Global, reporter: &dyn Reporter) -> Result<()> {
+    let rows = backend_rows(zoo, python, global, reporter)?;
     if as_json {
-        let machine = json!({
-            "cores": std::thread::available_parallelism().map_or(1, usize::from),
-            "os": std::env::consts::OS,
-            "arch": std::env::consts::ARCH,
-        });
-        println!("{}", json!({"schema": "zoo.bench/1", "machine": machine, "rows": rows}));
+        println!("{}", json!({"schema": SCHEMA, "machine": machine(), "rows": rows}));
         return Ok(());
     }
-    for row in &rows {
-        println!("{:22} {:12.1} {:8} {:20} {:12.1} ratio {:.3}", row.case, row.ours, row.unit, row.peer, row.peer_value, row.ratio);
+    print(&rows);
+    Ok(())
+}
+
+/// `bench executor`.
+pub(super) fn executor(as_json: bool, python: Option<PathBuf>, recording: Option<PathBuf>, reporter: &dyn Reporter) -> Result<()> {
+    let python = python.or_else(|| super::setup::peers_python().ok());
+    if python.is_none() {
+        reporter.log(Level::Warn, "xtask", "skipped sinabs and SpikingJelly: give --python FILE, or run `cargo xtask setup peers`");
+    }
+    let report = zoo_bench::executor(python, recording, &mut |line| reporter.log(Level::Info, "executor", line))?;
+    if as_json {
+        let versions = &report.versions;
+        let fit =
+            report.fit.map(|[fixed, slope, error]| json!({"fixed_ms": fixed, "ns_per_synop": slope, "greatest_relative_error": error}));
+        let all =
+            json!({"schema": SCHEMA, "machine": machine(), "versions": versions, "rows": report.rows, "fit": fit, "goals": report.goals});
+        println!("{all:#}");
+        return Ok(());
+    }
+    print(&report.rows);
+    for goal in &report.goals {
+        let measured = goal.measured.map_or("not run".into(), |m| format!("{m:.3}"));
+        println!("{:64} bar {:6.2}, measured {measured}, {}", goal.goal, goal.bar, if goal.met { "met" } else { "MISSED" });
     }
     Ok(())
 }
 
-fn backends(zoo: &Zoo, python: Option<&Path>, global: &Global, reporter: &dyn Reporter) -> Result<Vec<Row>> {
+fn print(rows: &[Row]) {
+    for row in rows {
+        println!("{:22} {:12.3} {:10} {:20} {:12.3} ratio {:.3}", row.case, row.ours, row.unit, row.peer, row.peer_value, row.ratio);
+    }
+}
+
+fn machine() -> serde_json::Value {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name.to_string());
+    let widest = ["avx512f", "avx2", "sse2"].into_iter().find(|f| cpu.split_whitespace().any(|word| word == *f));
+    json!({
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "cpu": model,
+        "vectors": widest,
+    })
+}
+
+fn backend_rows(zoo: &Zoo, python: Option<&Path>, global: &Global, reporter: &dyn Reporter) -> Result<Vec<Row>> {
     let model = zoo.model(MODEL, reporter)?;
     let (weights, _) = zoo.weights(&model, None, reporter)?;
     let artifact = model.model.export(&ExportRequest::new(ArtifactKind::Onnx), &weights, &model.config)?;

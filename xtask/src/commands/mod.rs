@@ -15,7 +15,7 @@ mod setup;
 mod test;
 mod train;
 
-use crate::cli::{Command, DoorArg, Global};
+use crate::cli::{Benched, Command, DoorArg, Global};
 use crate::exit;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,10 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             return train::train(global, &train::Request { model, seed, budget, resume, out }, reporter);
         }
         Command::Plugin { command } => return plugin::plugin(&command, global, reporter),
-        Command::Bench { what, json, python } => bench::bench(&open(global, reporter)?, what, json, python.as_deref(), global, reporter)?,
+        Command::Bench { what: Benched::Backends, json, python, .. } => {
+            bench::backends(&open(global, reporter)?, json, python.as_deref(), global, reporter)?;
+        }
+        Command::Bench { what: Benched::Executor, json, python, recording } => bench::executor(json, python, recording, reporter)?,
         Command::Run { model, action, args, backend } => {
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;
         }

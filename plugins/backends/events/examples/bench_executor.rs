@@ -1,4 +1,4 @@
-//! Runs the executor's comparison: `bench_executor [PYTHON] [RECORDING] [CASE ...]`, rows as JSON on stdout; the case
+//! Runs the executor's comparison: `bench_executor [PYTHON] [RECORDING] [CASE ...]`, the report as JSON on stdout; the case
 //! `crossover` prints where the dense kernel overtakes the following of events instead.
 
 use zoo_backend_events::bench::{Config, crossover, executor};
@@ -15,7 +15,7 @@ fn main() -> zoo_core::Result<()> {
         }
         return Ok(());
     }
-    let rows = executor(&Config { python, recording, cases }, &mut |line| eprintln!("{line}"))?;
-    println!("{}", serde_json::json!({"schema": "zoo.bench/1", "rows": rows}));
+    let report = executor(&Config { python, recording, cases }, &mut |line| eprintln!("{line}"))?;
+    println!("{}", serde_json::json!({"schema": "zoo.bench/1", "report": report}));
     Ok(())
 }

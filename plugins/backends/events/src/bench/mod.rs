@@ -1,6 +1,6 @@
 //! The executor against PyTorch simulators, one thread each, on one network, the same weights and the same events.
 //!
-//! `cargo xtask bench executor` calls [`executor`]. Timings of ours and of each peer alternate within one run, so that a
+//! `cargo xtask bench executor` calls [`executor`] through the crate `zoo-bench`. Timings of ours and of each peer alternate within one run, so that a
 //! loaded machine slows both. Ours starts from events sorted by step, the peers from frames already built: neither pays
 //! for decoding.
 
@@ -20,6 +20,7 @@ use crate::num::Num;
 use crate::plan::{Plan, UnitKind, lower};
 use crate::settings::Settings;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,6 +31,10 @@ use zoo_formats::event_graph::{EventGraph, SpikesPerStep};
 pub const STEPS: usize = 100;
 /// Timings of each contestant in each case; the median counts.
 const ROUNDS: usize = 5;
+
+/// Name, activity and samples of each synthetic case.
+const CASES: [(&str, f64, u64); 6] =
+    [("b1-1%", 0.01, 1), ("b1-5%", 0.05, 1), ("b1-20%", 0.2, 1), ("b64-1%", 0.01, 64), ("b64-5%", 0.05, 64), ("b64-20%", 0.2, 64)];
 
 /// What to run against.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +66,17 @@ pub struct Row {
     pub ratio: f64,
     /// Whether more or less is better.
     pub better: &'static str,
+}
+
+/// What a comparison gave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Rows, in the order of the cases.
+    pub rows: Vec<Row>,
+    /// Cost of a sample as `fixed + per SynOp`: milliseconds, nanoseconds, and the greatest relative error over the cases.
+    pub fit: Option<[f64; 3]>,
+    /// Versions of the peers' interpreter and packages.
+    pub versions: BTreeMap<String, String>,
 }
 
 fn lower_is_better(case: &str, ours: f64, peer: &str, peer_value: f64) -> Row {
@@ -122,35 +138,35 @@ fn operations<N: Num>(tick: &Tick<N>) -> (Vec<f64>, u64) {
     (tick.states().iter().map(|s| s.counters.additions as f64).collect(), neurons.map(|(_, s)| s.counters.spikes).sum())
 }
 
-/// Runs all cases and gives the rows. `tell` receives one line of progress a case.
+/// Runs all cases. `tell` receives one line of progress a case.
 ///
 /// # Errors
 /// Reading the recording or running the Python peers; [`zoo_core::Error::Runtime`] if a peer's spikes differ from ours.
-pub fn executor(config: &Config, tell: &mut dyn FnMut(&str)) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+pub fn executor(config: &Config, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    let mut report = Report::default();
     let mut points = Vec::new();
     let wanted = |name: &str| config.cases.is_empty() || config.cases.iter().any(|c| c == name);
-    for (name, rate, batch) in [("b1-1%", 0.01, 1), ("b1-5%", 0.05, 1), ("b64-5%", 0.05, 64), ("b1-20%", 0.2, 1), ("b64-20%", 0.2, 64)] {
+    for (name, rate, batch) in CASES {
         if wanted(name) {
             let samples: Vec<_> = (0..batch).map(|i| synthetic(rate, 1000 + i)).collect();
             let case = Case { name, graph: network(rate, &samples[0])?, samples };
-            run_case(&case, config, &mut rows, &mut points, tell)?;
+            run_case(&case, config, &mut report, &mut points, tell)?;
         }
     }
     if let Some(path) = config.recording.as_ref().filter(|_| wanted("b1-nmnist")) {
         let sample = read_nmnist(path)?.impulses(STEPS);
         let case = Case { name: "b1-nmnist", graph: network(0.03, &sample)?, samples: vec![sample] };
-        run_case(&case, config, &mut rows, &mut points, tell)?;
+        run_case(&case, config, &mut report, &mut points, tell)?;
     }
     if points.len() > 2 {
         let (fixed, per_synop, error) = fit(&points);
         tell(&format!("cost = {fixed:.3} ms + {:.4} ns per SynOp, greatest relative error {:.1} %", per_synop * 1e6, error * 100.0));
-        rows.push(lower_is_better("cost-fit-error", error, "goal", 0.1));
+        report.fit = Some([fixed, per_synop * 1e6, error]);
     }
-    Ok(rows)
+    Ok(report)
 }
 
-fn run_case(case: &Case, config: &Config, rows: &mut Vec<Row>, points: &mut Vec<(f64, f64)>, tell: &mut dyn FnMut(&str)) -> Result<()> {
+fn run_case(case: &Case, config: &Config, report: &mut Report, points: &mut Vec<(f64, f64)>, tell: &mut dyn FnMut(&str)) -> Result<()> {
     let single = case.samples.len() == 1;
     // One sample is repeated so that a timing lasts long enough to mean something.
     let repeats = if single { 8 } else { 1 };
@@ -166,9 +182,12 @@ fn run_case(case: &Case, config: &Config, rows: &mut Vec<Row>, points: &mut Vec<
     time(&mut multi, &events);
     let multi_spikes = operations(&multi).1;
     let mut peers = match &config.python {
-        Some(python) => Some(peers::Peers::start(python, &case.graph, &case.samples)?),
+        Some(python) => Some(peers::Peers::start(python, &case.graph, &case.samples, 1)?),
         None => None,
     };
+    if let Some(peers) = &peers {
+        report.versions.clone_from(&peers.versions);
+    }
     let (mut ours, mut eight, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
     let mut theirs = vec![Vec::new(); peers::NAMES.len()];
     for _ in 0..ROUNDS {
@@ -188,23 +207,23 @@ fn run_case(case: &Case, config: &Config, rows: &mut Vec<Row>, points: &mut Vec<
     tell(&format!("{}: {value:.3} ms a sample, {per_sample:.0} SynOps, {:.2} GSynOps/s", case.name, per_sample / value / 1e6));
     for (name, times) in peers::NAMES.iter().zip(theirs) {
         if !times.is_empty() {
-            rows.push(lower_is_better(case.name, value, name, median(times)));
+            report.rows.push(lower_is_better(case.name, value, name, median(times)));
         }
     }
     let start = Instant::now();
     Clocked::<f32>::new(&case.graph)?.run(&[Feed::Impulses(&case.samples[0])])?;
-    rows.push(lower_is_better(case.name, value, "clocked", start.elapsed().as_secs_f64() * 1e3));
+    report.rows.push(lower_is_better(case.name, value, "clocked", start.elapsed().as_secs_f64() * 1e3));
     let giga = per_sample / value / 1e6;
-    rows.push(higher_is_better(case.name, giga, "GSynOps/s", "row-add-bound", per_sample / median(bounds) / 1e6));
-    rows.push(Row { case: format!("{}-int8", case.name), ..lower_is_better(case.name, eight, "f32", value) });
+    report.rows.push(higher_is_better(case.name, giga, "GSynOps/s", "row-add-bound", per_sample / median(bounds) / 1e6));
+    report.rows.push(Row { case: format!("{}-int8", case.name), ..lower_is_better(case.name, eight, "f32", value) });
     if !single {
-        rows.push(two_threads(case)?);
+        two_threads(case, config, &mut report.rows)?;
     }
     Ok(())
 }
 
-/// Samples on two threads against one, alternating.
-fn two_threads(case: &Case) -> Result<Row> {
+/// Samples on two threads against one, alternating; then against the peers on two threads.
+fn two_threads(case: &Case, config: &Config, rows: &mut Vec<Row>) -> Result<()> {
     let half = case.samples.len() / 2;
     let (mut a, first) = prepare::<f32>(&case.graph, &case.samples[..half])?;
     let (mut b, second) = prepare::<f32>(&case.graph, &case.samples[half..])?;
@@ -218,7 +237,17 @@ fn two_threads(case: &Case) -> Result<Row> {
         rayon::join(|| time(&mut a, &first), || time(&mut b, &second));
         two.push(start.elapsed().as_secs_f64() * 1e3 / case.samples.len() as f64);
     }
-    Ok(Row { case: format!("{}-2threads", case.name), ..lower_is_better(case.name, median(two), "1 thread", median(one)) })
+    let name = format!("{}-2threads", case.name);
+    let two = median(two);
+    rows.push(lower_is_better(&name, two, "1 thread", median(one)));
+    if let Some(python) = &config.python {
+        let mut peers = peers::Peers::start(python, &case.graph, &case.samples, 2)?;
+        for peer in peers::NAMES {
+            let times = (0..3).map(|_| Ok(peers.time(peer)?.0)).collect::<Result<Vec<_>>>()?;
+            rows.push(lower_is_better(&name, two, peer, median(times)));
+        }
+    }
+    Ok(())
 }
 
 /// Least squares of relative error for `ms = fixed + slope * synops`; also the greatest relative error.

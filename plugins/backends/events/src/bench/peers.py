@@ -1,4 +1,5 @@
 """sinabs and SpikingJelly on the executor's network; reads peer names, prints `milliseconds-a-sample spikes`."""
+import importlib.metadata
 import json
 import pathlib
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[2]))
 torch.set_num_interop_threads(1)
 folder = pathlib.Path(sys.argv[1])
 case = json.loads((folder / "case.json").read_text())
@@ -76,7 +77,8 @@ with torch.no_grad():
     peers = {"sinabs": sinabs_peer(), "spikingjelly": spikingjelly_peer()}
     for run in peers.values():
         run()
-    print("ready", flush=True)
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "sinabs", "spikingjelly")}
+    print("ready", json.dumps({"python": sys.version.split()[0], **versions}), flush=True)
     for line in sys.stdin:
         name = line.strip()
         if name not in peers:

@@ -2,6 +2,7 @@
 
 use crate::modes::Impulse;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -18,6 +19,8 @@ pub(super) struct Peers {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Versions of the interpreter and its packages.
+    pub(super) versions: BTreeMap<String, String>,
     _folder: tempfile::TempDir,
 }
 
@@ -27,7 +30,7 @@ fn failed(stage: &str, message: impl std::fmt::Display) -> Error {
 
 impl Peers {
     /// Starts the interpreter and hands it weights and events.
-    pub(super) fn start(python: &Path, graph: &EventGraph, samples: &[Vec<Impulse>]) -> Result<Self> {
+    pub(super) fn start(python: &Path, graph: &EventGraph, samples: &[Vec<Impulse>], threads: usize) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|e| failed("making a folder", e))?;
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).map_err(|e| failed("writing the case", e));
         for layer in ["conv0", "conv1", "conv2", "fc3", "fc4"] {
@@ -46,7 +49,8 @@ impl Peers {
         let mut child = Command::new(python)
             .arg(folder.path().join("peers.py"))
             .arg(folder.path())
-            .env("OMP_NUM_THREADS", "1")
+            .arg(threads.to_string())
+            .env("OMP_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -58,11 +62,11 @@ impl Peers {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed("starting", "no pipes"));
         };
-        let mut peers = Self { child, input, output: BufReader::new(output), _folder: folder };
-        match peers.line()?.as_str() {
-            "ready" => Ok(peers),
-            other => Err(failed("loading", format!("expected `ready`, found `{other}`"))),
-        }
+        let mut peers = Self { child, input, output: BufReader::new(output), versions: BTreeMap::new(), _folder: folder };
+        let line = peers.line()?;
+        let versions = line.strip_prefix("ready ").and_then(|json| serde_json::from_str(json).ok());
+        peers.versions = versions.ok_or_else(|| failed("loading", format!("expected `ready` and versions, found `{line}`")))?;
+        Ok(peers)
     }
 
     /// Milliseconds a sample of one pass over the batch, and spikes of all layers.

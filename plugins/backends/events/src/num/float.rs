@@ -5,7 +5,7 @@ use pulp::Simd;
 
 /// The lanes of a comparison as bits.
 #[inline(always)]
-fn bits<S: Simd, M: bytemuck::NoUninit>(mask: M, lanes: usize) -> u64 {
+fn bits<M: bytemuck::NoUninit>(mask: M, lanes: usize) -> u64 {
     let bytes = bytemuck::bytes_of(&mask);
     match *bytes {
         // One bit a lane (AVX-512), or a single lane.
@@ -43,8 +43,8 @@ macro_rules! float {
                     let after = if SUBTRACT { simd.$sub(sum, threshold) } else { reset };
                     let next = simd.$select(mask, after, sum);
                     v[i] = next;
-                    fired.spikes |= bits::<S, _>(mask, lanes) << (i * lanes);
-                    fired.again |= bits::<S, _>(simd.$reaches(next, reached), lanes) << (i * lanes);
+                    fired.spikes |= bits(mask, lanes) << (i * lanes);
+                    fired.again |= bits(simd.$reaches(next, reached), lanes) << (i * lanes);
                 }
                 fired
             }
@@ -162,7 +162,7 @@ macro_rules! float {
                 let lanes = lanes::<Self, S>();
                 let zero = simd.$splat(0.0);
                 let whole = S::$split(values).0.iter().enumerate();
-                !whole.fold(0, |zeros, (i, &v)| zeros | bits::<S, _>(simd.$equal(v, zero), lanes) << (i * lanes))
+                !whole.fold(0, |zeros, (i, &v)| zeros | bits(simd.$equal(v, zero), lanes) << (i * lanes))
             }
         }
     };
