@@ -5,7 +5,7 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use zoo_backend_events::Events;
-use zoo_core::{Backend, Device, Options, Tensor};
+use zoo_core::{Artifact, ArtifactKind, Backend, Device, Options, Tensor};
 use zoo_formats::nir::{Dialect, NirGraph, NirOptions};
 
 fn folder() -> PathBuf {
@@ -40,4 +40,33 @@ fn exported_nets_spike_as_their_frameworks() {
         assert_eq!(cases.len(), count);
         cases.into_iter().for_each(|(name, case)| check(name, case));
     }
+}
+
+#[test]
+fn a_nir_file_is_an_input_of_the_backend() {
+    let path = folder().join("sinabs_iaf.nir");
+    let artifact = Artifact::single(ArtifactKind::Nir, "nir", "sinabs_iaf.nir", std::fs::read(&path).unwrap());
+    let all: Value = serde_json::from_slice(&std::fs::read(folder().join("golden.json")).unwrap()).unwrap();
+    let case = &all["sinabs_iaf"];
+    let shape: Vec<usize> = case["input_shape"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap() as usize).collect();
+    let input: Vec<f32> = case["input"].as_str().unwrap().bytes().map(|b| f32::from(b - b'0')).collect();
+    let expected: Vec<f32> = case["output"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+    let steps = input.len() / shape.iter().product::<usize>();
+    let options = |pairs: &[(&str, &str)]| {
+        let extra = pairs.iter().map(|(k, v)| (format!("events.{k}"), (*v).to_string())).collect();
+        Options { extra, ..Options::default() }
+    };
+    let steps_text = steps.to_string();
+    let mut session = Events.compile(&artifact, &Device::Cpu, &options(&[("nir-dialect", "sinabs"), ("nir-steps", &steps_text)])).unwrap();
+    assert_eq!(session.metadata()["steps"], steps_text);
+    let tensor = Tensor::from_vec([&[1, steps][..], &shape].concat(), input).unwrap();
+    let logits = session.run(&[tensor]).unwrap()[0].to_f32();
+    // The default readout sums what the last neurons put out.
+    let classes = logits.len();
+    let sums: Vec<f32> = (0..classes).map(|c| expected.iter().skip(c).step_by(classes).sum()).collect();
+    assert_eq!(logits, sums);
+    let refused = |pairs: &[(&str, &str)]| Events.compile(&artifact, &Device::Cpu, &options(pairs)).err().unwrap().to_string();
+    assert!(refused(&[]).contains("events.nir-dialect"));
+    assert!(refused(&[("nir-steps", "3")]).contains("events.nir-dialect"));
+    assert!(refused(&[("nir-dialect", "brian")]).contains("brian"));
 }

@@ -1,6 +1,7 @@
 //! The executor's contract: tests E1 to E15, hand-worked cases, goldens of other frameworks, hostile input.
 
 mod nets;
+mod neurobench;
 
 mod costs;
 mod e01_tick_equals_clocked;

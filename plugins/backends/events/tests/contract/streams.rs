@@ -102,3 +102,37 @@ fn memory_stays_the_same_and_an_unread_stream_pushes_back() {
     let taken = stream.push(&burst).unwrap();
     assert!(taken < burst.len(), "unread outputs must push back");
 }
+
+#[test]
+fn a_million_events_take_no_more_memory_than_ten_thousand_and_replay_bit_by_bit() {
+    let plan = Arc::new(lower::<f32>(&graph(1)).unwrap());
+    let replay = |events: u64| {
+        let random = &mut Random(8);
+        let mut stream = Stream::new(plan.clone(), &Settings::default(), 1000).unwrap();
+        let (mut time, mut most, mut early, mut digest) = (0, 0, 0, 0u64);
+        let mut batch = Vec::new();
+        while stream.events() < events {
+            batch.clear();
+            for _ in 0..1000 {
+                time += random.below(20) as u64;
+                batch.push(event(time, random));
+            }
+            let mut left = batch.as_slice();
+            while !left.is_empty() {
+                left = &left[stream.push(left).unwrap()..];
+                while let Some(output) = stream.poll() {
+                    output.values.iter().for_each(|v| digest = digest.rotate_left(7) ^ u64::from(v.to_bits()));
+                }
+            }
+            most = most.max(stream.bytes());
+            if stream.events() == 10_000 {
+                early = most;
+            }
+        }
+        (digest, early, most)
+    };
+    let (digest, early, most) = replay(1_000_000);
+    // The lists of one step grow to the busiest step seen; nothing grows with the number of steps.
+    assert!(most <= 2 * early, "{most} bytes after {early}");
+    assert_eq!(replay(1_000_000).0, digest);
+}
