@@ -128,9 +128,75 @@ fn a_library_that_ends_its_process_fails_verification() {
     for (name, statement) in [("leaves", "_exit(0)"), ("crashes", "*(volatile int *)0 = 0")] {
         let source = folder.path().join(format!("{name}.c"));
         let library = folder.path().join(format!("lib{name}.so"));
-        let code = format!("#include <unistd.h>\nint zoo_plugin_table;\n__attribute__((constructor)) static void opened(void) {{ {statement}; }}\n");
+        let code = format!(
+            "#include <unistd.h>\nint zoo_plugin_table;\n__attribute__((constructor)) static void opened(void) {{ {statement}; }}\n"
+        );
         std::fs::write(&source, code).expect("a small file");
-        assert!(std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().expect("cc runs").success());
+        assert!(
+            std::process::Command::new("cc")
+                .args(["-shared", "-fPIC", "-o"])
+                .arg(&library)
+                .arg(&source)
+                .status()
+                .expect("cc runs")
+                .success()
+        );
         xtask().args(["plugin", "verify"]).arg(&library).assert().code(1).stdout(contains("ended the process it ran in"));
     }
+}
+
+/// An IDX file of bytes.
+fn idx(dimensions: &[u32], bytes: impl IntoIterator<Item = u8>) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, u8::try_from(dimensions.len()).expect("few dimensions")];
+    file.extend(dimensions.iter().flat_map(|d| d.to_be_bytes()));
+    file.extend(bytes);
+    file
+}
+
+/// A registry of its own with one paper's model, on made-up digits in a folder.
+fn small_registry(folder: &Path) -> PathBuf {
+    let data = folder.join("digits");
+    std::fs::create_dir(&data).expect("a folder");
+    let pixels = (0u32..40 * 784).map(|i| if (i % 784) / 28 % 9 < 3 + i / 784 % 5 { 200 } else { 0 });
+    let images = idx(&[40, 28, 28], pixels);
+    let labels = idx(&[40], (0..40).map(|i| i % 10));
+    let mut files = String::new();
+    for (name, bytes) in [("t10k-images-idx3-ubyte", images), ("t10k-labels-idx1-ubyte", labels)] {
+        files.push_str(&format!("{{ name = \"{name}\", bytes = {} }}, ", bytes.len()));
+        std::fs::write(data.join(name), bytes).expect("a small file");
+    }
+    let paper = root().join("plugins/papers/snn-calibration");
+    std::fs::copy(paper.join("weights/vgg-mini-mnist-seed1000.safetensors"), folder.join("weights.safetensors")).expect("the weights");
+    std::fs::copy(paper.join("config/vgg-mini-mnist.toml"), folder.join("config.toml")).expect("the configuration");
+    let sum = zoo_host::plugins::sha256_of(&folder.join("weights.safetensors")).expect("the weights are there");
+    let registry = format!(
+        "schema = 1\n[[dataset]]\nname = \"mnist\"\nplugin = \"vision\"\nlicence = \"made up\"\nfiles = [{files}]\nsources = [{{ dir = \"digits\" }}]\n\
+         [[model]]\nname = \"paper/digits\"\nplugin = \"snn-calibration\"\nfamily = \"snn\"\nconfig = \"config.toml\"\ndataset = \"mnist\"\nbackends = [\"events\", \"tract\"]\n\
+         [[model.seed]]\nseed = 1000\nweights = {{ path = \"weights.safetensors\", sha256 = \"{sum}\" }}\n"
+    );
+    let path = folder.join("registry.toml");
+    std::fs::write(&path, registry).expect("a small file");
+    path
+}
+
+#[test]
+fn both_doors_give_the_same_results() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = small_registry(folder.path());
+    let mut results = Vec::new();
+    for door in ["static", "dynamic"] {
+        let mut command = xtask();
+        command.args(["fetch-and-eval", "paper/digits", "--backend", "all", "--json", "-", "--door", door, "--registry"]).arg(&registry);
+        let output = command.env("ZOO_DATA", folder.path()).env("ZOO_CACHE", folder.path().join("cache")).assert().success();
+        let mut found: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON on stdout");
+        for run in found["runs"].as_array_mut().expect("runs") {
+            assert_eq!(run["plugin"]["door"], door, "cargo builds the plugins' libraries beside the tests");
+            let fields = run.as_object_mut().expect("a run");
+            fields.remove("plugin");
+            fields.remove("timing");
+        }
+        results.push(found["runs"].take());
+    }
+    assert_eq!(results[0].as_array().map(Vec::len), Some(2));
+    assert_eq!(results[0], results[1]);
 }
