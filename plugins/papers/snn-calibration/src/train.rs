@@ -183,9 +183,9 @@ impl Engine {
     }
 
     /// Logits `[batch, classes]` of standardised pixels `[batch, channels, rows, columns]`, each in a row.
-    pub(crate) fn logits(&mut self, pixels: Vec<f32>) -> Result<Vec<f32>> {
+    pub(crate) fn logits(&mut self, pixels: &[f32]) -> Result<Vec<f32>> {
         let [c, h, w] = self.network.input();
-        let x = self.params.input(pixels.clone(), [pixels.len() / (c * h * w), c, h, w])?;
+        let x = self.params.input(pixels.to_vec(), [pixels.len() / (c * h * w), c, h, w])?;
         let logits = forward(&mut self.params, &self.network, x)?;
         logits.into_data().try_into_vec::<f32>().map_err(|e| zoo_core::Error::DType {
             what: "logits of the training engine".into(),
@@ -269,7 +269,7 @@ mod tests {
             let pixels: Vec<f32> = (0..3 * 784).map(|i| ((i * i) % 255) as f32 / 80.0 - 0.4).collect();
             let images: Vec<_> = pixels.chunks_exact(784).map(|image| channels_last([1, 28, 28], image)).collect();
             let folded = Ann::new(network.clone(), &weights).unwrap().logits(&images).concat();
-            let engine = Engine::new(network, &weights).unwrap().logits(pixels).unwrap();
+            let engine = Engine::new(network, &weights).unwrap().logits(&pixels).unwrap();
             let far = engine.iter().zip(&folded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(engine.len() == 30 && far < 1e-4, "{name}: {far}");
         }

@@ -15,8 +15,10 @@ const BATCH: usize = 250;
 const BACKENDS: [(&str, ArtifactKind); 3] =
     [("tract", ArtifactKind::Onnx), ("onnxruntime", ArtifactKind::Onnx), ("events", ArtifactKind::EventGraph)];
 
-/// One way to compute the logits of a batch, `[batch, classes]` in a row.
-type Side<'a> = (String, Box<dyn FnMut(&Batch) -> Result<Vec<f32>> + 'a>);
+/// Computes the logits of a batch, `[batch, classes]` in a row.
+type Logits<'a> = Box<dyn FnMut(&Batch) -> Result<Vec<f32>> + 'a>;
+/// Who computes, and how.
+type Side<'a> = (String, Logits<'a>);
 
 /// What a model is compared on: its sessions, and for the source network the plugin's own forward passes besides.
 pub(super) struct Subject<'a> {
@@ -100,7 +102,7 @@ fn pixels(paper: &PaperConfig, batch: &Batch) -> Result<Vec<f32>> {
     Ok(standardise(batch.field(IMAGE)?, &paper.network)?.as_slice::<f32>()?.to_vec())
 }
 
-fn native<'a>(subject: &Subject<'a>) -> Result<Box<dyn FnMut(&Batch) -> Result<Vec<f32>> + 'a>> {
+fn native<'a>(subject: &Subject<'a>) -> Result<Logits<'a>> {
     let paper = subject.paper;
     let ann = Ann::new(paper.network()?, subject.weights)?;
     let size = paper.network.input;
@@ -114,7 +116,7 @@ fn native<'a>(subject: &Subject<'a>) -> Result<Box<dyn FnMut(&Batch) -> Result<V
 fn engine<'a>(subject: &Subject<'a>) -> Result<Option<Side<'a>>> {
     let paper = subject.paper;
     let mut engine = crate::train::Engine::new(paper.network()?, subject.weights)?;
-    Ok(Some(("training engine".into(), Box::new(move |batch| engine.logits(pixels(paper, batch)?)))))
+    Ok(Some(("training engine".into(), Box::new(move |batch| engine.logits(&pixels(paper, batch)?)))))
 }
 
 #[cfg(not(feature = "train"))]
