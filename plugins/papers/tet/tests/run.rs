@@ -122,7 +122,7 @@ impl TrainSink for Memory {
     }
 }
 
-fn config(train: Value, tit: Value) -> Config {
+fn config(train: &Value, tit: &Value) -> Config {
     Config::new(json!({
         "data": {"name": "toy", "train": 16, "val": 8}, "steps": 4,
         "network": {"architecture": "vggsnn-mini", "input": [2, 12, 12], "classes": 2},
@@ -140,7 +140,7 @@ fn run(config: &Config, sink: &mut Memory) -> Result<Weights> {
 
 #[test]
 fn a_killed_run_goes_on_as_if_nothing_had_happened() {
-    let config = config(second(1e-3), json!({"steps": 2, "epochs": 3, "lr": 2e-3}));
+    let config = config(&second(1e-3), &json!({"steps": 2, "epochs": 3, "lr": 2e-3}));
     let mut whole = Memory::default();
     let expected = run(&config, &mut whole).unwrap();
     assert_eq!(whole.checkpoints.len(), 5);
@@ -156,7 +156,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
 #[test]
 fn time_inheritance_keeps_all_weights() {
     // A second stage of rate 0 leaves what the first one learnt; only running statistics see the new frames.
-    let config = config(second(0.0), json!({"steps": 2, "epochs": 3, "lr": 2e-3}));
+    let config = config(&second(0.0), &json!({"steps": 2, "epochs": 3, "lr": 2e-3}));
     let mut sink = Memory::default();
     let weights = run(&config, &mut sink).unwrap();
     for (name, tensor) in &weights.tensors {
@@ -174,18 +174,18 @@ fn time_inheritance_keeps_all_weights() {
 fn it_learns_and_random_labels_are_another_task() {
     let train = |random: bool| json!({"epochs": 8, "batch": 8, "optimiser": "adam", "lr": 5e-3, "random-labels": random});
     let mut sink = Memory::default();
-    let weights = run(&config(train(false), Value::Null), &mut sink).unwrap();
+    let weights = run(&config(&train(false), &Value::Null), &mut sink).unwrap();
     let losses: Vec<f64> = sink.lines.iter().map(|l| l["loss"].as_f64().unwrap()).collect();
     assert!(losses[7] < losses[0], "{losses:?}");
     assert!(weights.metadata["val_accuracy"].parse::<f64>().unwrap() >= 0.0);
     let mut other = Memory::default();
-    run(&config(train(true), Value::Null), &mut other).unwrap();
+    run(&config(&train(true), &Value::Null), &mut other).unwrap();
     assert_ne!(other.lines[0]["loss"], sink.lines[0]["loss"]);
 }
 
 #[test]
 fn too_many_steps_or_items_are_refused() {
-    let with = |key: &str, value: Value| config(second(1e-3), Value::Null).with(key, value);
+    let with = |key: &str, value: Value| config(&second(1e-3), &Value::Null).with(key, value);
     let error = run(&with("steps", json!(5)), &mut Memory::default()).unwrap_err().to_string();
     assert!(error.contains("`steps`: expected at most the 4 frames"), "{error}");
     let error = run(&with("data", json!({"name": "toy", "train": 20, "val": 8})), &mut Memory::default()).unwrap_err().to_string();
