@@ -9,7 +9,7 @@
 //! trading day, and how it moved), and `train`, `val`, `test` (the days of StockNet's convention: small moves and days
 //! without posts left out). `next` is the day after the data end, for which nothing but the past exists.
 //!
-//! **No look-ahead by construction.** Features of day `t` are made by [`History::before`], which hands out prices and
+//! **No look-ahead by construction.** Features of day `t` are made by `History::before`, which hands out prices and
 //! posts dated before `t` and nothing else; a test deletes everything from `t` on and compares bit for bit.
 //!
 //! The crate knows no network: it opens files that somebody else fetched and verified, and still trusts none of them.

@@ -36,9 +36,9 @@ pub struct NiftiVolume {
 /// Reads a NIfTI-1 file of three or four axes.
 ///
 /// # Errors
-/// [`Error::Data`] for anything but such a file, naming the field: a header of another length, another magic, axes,
+/// [`zoo_core::Error::Data`] for anything but such a file, naming the field: a header of another length, another magic, axes,
 /// element types, offsets or sizes that do not fit, a transform that is not one, data that end early, or more than
-/// [`MAX_INFLATED`] bytes of it. [`Error::Io`] if the file can't be read.
+/// [`MAX_INFLATED`] bytes of it. [`zoo_core::Error::Io`] if the file can't be read.
 pub fn read_nifti(path: &Path) -> Result<NiftiVolume> {
     let mut source = inflate::open(path)?;
     let header = read_header(path, source.as_mut())?;
