@@ -45,7 +45,7 @@ impl Backend for Events {
                 mend: "ask for --device cpu".into(),
             });
         }
-        let settings = Settings::from_options(options)?;
+        let settings = Settings::for_artifact(options, &artifact.metadata)?;
         let mut metadata = artifact.metadata.clone();
         let graph = match artifact.kind {
             ArtifactKind::EventGraph => EventGraph::from_artifact(artifact)?,

@@ -112,6 +112,23 @@ impl Settings {
         Self::from_map(&options.extra)
     }
 
+    /// As [`Self::from_options`]; an artifact that was made for an order of execution says so under the key `events.mode`
+    /// of its metadata, which holds where the options name none. No other setting is taken from an artifact.
+    ///
+    /// # Errors
+    /// As [`Self::from_options`].
+    pub fn for_artifact(options: &Options, metadata: &BTreeMap<String, String>) -> Result<Self> {
+        const MODE: &str = "events.mode";
+        match metadata.get(MODE) {
+            Some(mode) if !options.extra.contains_key(MODE) => {
+                let mut extra = options.extra.clone();
+                extra.insert(MODE.into(), mode.clone());
+                Self::from_map(&extra)
+            }
+            _ => Self::from_options(options),
+        }
+    }
+
     fn from_map(extra: &BTreeMap<String, String>) -> Result<Self> {
         let mut settings = Self::default();
         let (mut steps, mut dt) = (None, None);
@@ -221,6 +238,18 @@ mod tests {
 
     fn parse(key: &str, value: &str) -> Result<Settings> {
         Settings::from_map(&BTreeMap::from([(key.to_string(), value.to_string())]))
+    }
+
+    #[test]
+    fn an_artifact_names_its_mode_and_nothing_else() {
+        let metadata = |key: &str, value: &str| BTreeMap::from([(key.to_string(), value.to_string())]);
+        let mut options = Options::default();
+        let read = |options: &Options, map| Settings::for_artifact(options, &map).unwrap();
+        assert_eq!(read(&options, metadata("events.mode", "async_dfs")).mode, Mode::AsyncDfs);
+        assert_eq!(read(&options, metadata("events.trace", "somewhere")), Settings::default());
+        options.extra.insert("events.mode".into(), "async_bfs".into());
+        assert_eq!(read(&options, metadata("events.mode", "async_dfs")).mode, Mode::AsyncBfs);
+        assert!(Settings::for_artifact(&Options::default(), &metadata("events.mode", "later")).is_err());
     }
 
     #[test]
