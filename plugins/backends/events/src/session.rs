@@ -319,7 +319,7 @@ impl Session for EventSession {
         }
         if let (Some(path), true) = (&self.settings.trace, batch > 0) {
             let outcome = crate::modes::execute(&self.graph, &feeds(0), &self.settings)?;
-            trace::write_npz(path, &outcome)?;
+            trace::write(path, &outcome, self.graph.steps)?;
         }
         self.stats.runs += 1;
         self.count();

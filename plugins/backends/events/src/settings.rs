@@ -100,7 +100,7 @@ pub struct Settings {
     pub scalar: bool,
     /// `events.nir-dialect`, `events.nir-steps`, `events.nir-dt`: how a NIR artifact is read.
     pub nir: Option<Nir>,
-    /// `events.trace`: where the spikes of the last run's first sample are written as `.npz`.
+    /// `events.trace`: where the spikes of the last run's first sample are written: `.svg` and `.png` as a raster, else as `.npz`.
     pub trace: Option<PathBuf>,
 }
 

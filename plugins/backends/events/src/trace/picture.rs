@@ -42,7 +42,14 @@ pub fn write_picture(path: &Path, outcome: &Outcome, steps: usize, size: Picture
             draw(&SVGBackend::with_string(&mut text, dimensions).into_drawing_area(), outcome, steps, size).map_err(failed(path))?;
             std::fs::write(path, text).map_err(Error::io(path))
         }
-        Some("png") => draw(&BitMapBackend::new(path, dimensions).into_drawing_area(), outcome, steps, size).map_err(failed(path)),
+        Some("png") => {
+            let mut pixels = vec![0; size.width as usize * size.height as usize * 3];
+            let area = BitMapBackend::with_buffer(&mut pixels, dimensions).into_drawing_area();
+            draw(&area, outcome, steps, size).map_err(failed(path))?;
+            drop(area);
+            image::save_buffer_with_format(path, &pixels, size.width, size.height, image::ColorType::Rgb8, image::ImageFormat::Png)
+                .map_err(|e| failed(path)(e.to_string()))
+        }
         other => Err(Error::argument("ending of a picture's file name", "svg or png", other.unwrap_or("none"))),
     }
 }

@@ -4,7 +4,7 @@ use crate::nets::{Family, Grid, Recipe, feed, network, run, tensor};
 use zoo_backend_events::cost::{EnergyModel, cost};
 use zoo_backend_events::modes::{Feed, Impulse};
 use zoo_backend_events::settings::Mode;
-use zoo_backend_events::trace::write_npz;
+use zoo_backend_events::trace::{Picture, write, write_npz, write_picture};
 use zoo_formats::event_graph::{EventGraph, Neuron, ReadoutRule, Source};
 
 #[test]
@@ -65,4 +65,33 @@ fn a_trace_is_a_numpy_archive() {
     let index: Vec<u32> = npyz::NpyFile::new(entry).unwrap().into_vec().unwrap();
     assert_eq!(index, last.raster.index);
     assert!(write_npz(&folder.path().join("no/such/folder.npz"), &outcome).is_err());
+}
+
+#[test]
+fn a_raster_has_a_dot_where_a_neuron_fired() {
+    // Two neurons, four steps: neuron 1 fires at step 2 only.
+    let graph = EventGraph::builder(4)
+        .input("x", [2, 1, 1], Source::Events)
+        .flatten("f", "x")
+        .linear("l", "f", tensor(&[2, 2], &[1.0, 0.0, 0.0, 1.0]), None)
+        .neuron("n", "l", Neuron::integrate_and_fire(1.0))
+        .linear("out", "n", tensor(&[1, 2], &[1.0; 2]), None)
+        .readout("out", ReadoutRule::Sum)
+        .build()
+        .unwrap();
+    let outcome = run(&graph, &[Feed::Impulses(&[Impulse { step: 2, index: 1, value: 1.0 }])], Mode::TickSync);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("raster.png");
+    write_picture(&path, &outcome, 4, Picture { width: 40, height: 24 }).unwrap();
+    let picture = image::open(&path).unwrap().to_rgb8();
+    assert_eq!(picture.dimensions(), (40, 24));
+    // A step is 10 pixels wide; one band of 24 pixels less 2 at each side gives neuron 1 of 2 the row 2 + 20 / 2 = 12.
+    let white = image::Rgb([255; 3]);
+    let dots: Vec<(u32, u32)> = picture.enumerate_pixels().filter(|(.., p)| **p != white).map(|(x, y, _)| (x, y)).collect();
+    assert!(dots.contains(&(20, 12)), "{dots:?}");
+    assert!(dots.iter().all(|&(x, y)| (20..=23).contains(&x) && (12..=13).contains(&y)), "{dots:?}");
+    let drawn = folder.path().join("raster.svg");
+    write(&drawn, &outcome, 4).unwrap();
+    assert!(std::fs::read_to_string(&drawn).unwrap().starts_with("<svg"));
+    assert!(write_picture(&path, &outcome, 4, Picture { width: 4, height: 24 }).is_err());
 }
