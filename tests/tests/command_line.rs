@@ -200,3 +200,34 @@ fn both_doors_give_the_same_results() {
     assert_eq!(results[0].as_array().map(Vec::len), Some(2));
     assert_eq!(results[0], results[1]);
 }
+
+#[test]
+fn the_tasks_of_a_slurm_array_join_to_the_single_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = small_registry(folder.path());
+    let evaluate = ["fetch-and-eval", "paper/digits", "--backend", "events", "--registry"];
+    let here = |command: &mut Command| {
+        command.env("ZOO_DATA", folder.path()).env("ZOO_CACHE", folder.path().join("cache")).assert().success().get_output().stdout.clone()
+    };
+    let whole = here(xtask().args(evaluate).arg(&registry).args(["--json", "-"]));
+    let script = root().join("deploy/slurm-array.sh");
+    let mut shards = Vec::new();
+    // The array 5-7: shards are counted from the first task.
+    for task in 5..=7 {
+        let mut command = Command::new("bash");
+        command.current_dir(root()).arg(&script).arg("paper/digits").args(["--backend", "events", "--registry"]).arg(&registry);
+        command.env("ZOO", xtask().get_program()).env("RESULTS", folder.path().join("results"));
+        command.envs([("SLURM_ARRAY_TASK_ID", task.to_string()), ("SLURM_ARRAY_TASK_COUNT", 3.to_string())]);
+        here(command.env("SLURM_ARRAY_TASK_MIN", "5"));
+        shards.push(folder.path().join(format!("results/shard-{}.json", task - 4)));
+    }
+    let joined = here(xtask().arg("merge").args(&shards).arg("--registry").arg(&registry));
+    let of = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).expect("JSON")["runs"][0].clone();
+    let (whole, mut joined) = (of(&whole), of(&joined));
+    assert_eq!(joined["n"], 40);
+    // What is joined keeps its counts, so that it can be joined again.
+    let state = joined["metrics"]["accuracy"].as_object_mut().and_then(|metric| metric.remove("state"));
+    assert_eq!(state, Some(serde_json::json!([4, 40])));
+    assert_eq!(joined["metrics"], whole["metrics"]);
+    Command::new("bash").arg(&script).env_remove("SLURM_ARRAY_TASK_ID").assert().failure().stderr(contains("--array=1-N"));
+}
