@@ -302,6 +302,8 @@ pub(crate) enum Benched {
     Backends,
     /// The event executor against sinabs and SpikingJelly
     Executor,
+    /// Training steps of two networks against PyTorch
+    Train,
 }
 
 /// How plugins are loaded.

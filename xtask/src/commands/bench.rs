@@ -5,6 +5,7 @@ use crate::cli::Global;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use zoo_bench::{HostCase, PythonCase, Row, host, python_onnxruntime};
 use zoo_core::{Artifact, ArtifactKind, Availability, Batch, Device, ExportRequest, Level, Reporter, Session, Silent, Tensor, TensorSpec};
@@ -52,6 +53,30 @@ pub(super) fn executor(as_json: bool, python: Option<PathBuf>, recording: Option
         println!("{:64} bar {:6.2}, measured {measured}, {}", goal.goal, goal.bar, if goal.met { "met" } else { "MISSED" });
     }
     Ok(())
+}
+
+/// `bench train`, in a build that has the engine.
+#[cfg(not(feature = "train"))]
+pub(super) fn train(_: bool, _: Option<PathBuf>, _: &dyn Reporter) -> Result<ExitCode> {
+    super::train::again_with_engine()
+}
+
+/// `bench train`.
+#[cfg(feature = "train")]
+pub(super) fn train(as_json: bool, python: Option<PathBuf>, reporter: &dyn Reporter) -> Result<ExitCode> {
+    let python = python.or_else(|| super::setup::peers_python().ok());
+    if python.is_none() {
+        reporter.log(Level::Warn, "xtask", "skipped PyTorch: give --python FILE, or run `cargo xtask setup peers`");
+    }
+    let rows = zoo_train::bench::bench_train(python.as_deref(), zoo_train::bench::Effort::default(), reporter)?;
+    if as_json {
+        println!("{:#}", json!({"schema": SCHEMA, "machine": machine(), "rows": rows}));
+    } else {
+        for row in &rows {
+            println!("{row}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(rows: &[Row]) {

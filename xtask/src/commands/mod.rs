@@ -49,6 +49,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
         Command::Bench { what: Benched::Backends, json, python, .. } => {
             bench::backends(&open(global, reporter)?, json, python.as_deref(), global, reporter)?;
         }
+        Command::Bench { what: Benched::Train, json, python, .. } => return bench::train(json, python, reporter),
         Command::Bench { what: Benched::Executor, json, python, recording } => bench::executor(json, python, recording, reporter)?,
         Command::Run { model, action, args, backend } => {
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;

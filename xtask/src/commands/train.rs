@@ -23,9 +23,15 @@ pub(super) struct Request {
     pub(super) out: Option<PathBuf>,
 }
 
-/// In a build without the engine, the same command again in one that has it.
+/// In a build without the engine, training is done by one that has it.
 #[cfg(not(feature = "train"))]
 pub(super) fn train(_: &Global, _: &Request, _: &dyn Reporter) -> Result<ExitCode> {
+    again_with_engine()
+}
+
+/// The same command again, in a build that has the engine.
+#[cfg(not(feature = "train"))]
+pub(super) fn again_with_engine() -> Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = std::process::Command::new(cargo)
         .args(["run", "--quiet", "--release", "--package", "xtask", "--features", "train", "--"])
