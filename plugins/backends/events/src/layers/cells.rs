@@ -79,7 +79,7 @@ fn plain_span<N: Num, S: Simd>(simd: S, rule: &Fire<N>, amplitude: f32, state: &
         let to = (from + Fire::<N>::BLOCK).min(end);
         let fired = N::fire(simd, &mut state.v[from..to], &state.current[from..to], rule);
         match &state.base {
-            None => state.current[from..to].fill(N::default()),
+            None => clear(&mut state.current[from..to]),
             Some(base) => state.current[from..to].copy_from_slice(&base[from..to]),
         }
         push_set(simd, fired.spikes, from as u32, &mut state.events.index);
@@ -95,6 +95,15 @@ fn plain_span<N: Num, S: Simd>(simd: S, rule: &Fire<N>, amplitude: f32, state: &
     state.events.graded |= fired > 0 && amplitude != 1.0;
     state.counters.spikes += fired as u64;
     state.counters.active += fired as u64;
+}
+
+/// Sets a block to zero; a whole one, of a length known beforehand, without a call.
+#[inline(always)]
+fn clear<N: Num>(block: &mut [N]) {
+    match block.as_chunks_mut::<BLOCK>() {
+        ([whole], []) => *whole = [N::default(); BLOCK],
+        _ => block.fill(N::default()),
+    }
 }
 
 /// Brings one row up to the beginning of `step`.

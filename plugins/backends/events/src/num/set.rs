@@ -21,6 +21,9 @@ pub fn push_set<S: Simd>(simd: S, bits: u64, from: u32, list: &mut Vec<u32>) {
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 #[inline(always)]
 fn compressed(v4: pulp::x86::V4, bits: u64, from: u32, list: &mut Vec<u32>) {
+    if bits == 0 {
+        return;
+    }
     const COUNT: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
     let words = v4.avx512f;
     list.reserve(64 + 16);
