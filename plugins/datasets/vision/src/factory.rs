@@ -1,6 +1,7 @@
 //! What this plugin offers, and which reader opens which files.
 
 use crate::cifar::Cifar;
+use crate::digits::{self, Digits};
 use crate::hub::{Hub, is_hub};
 use crate::mnist::Mnist;
 use crate::pixels::Form;
@@ -11,7 +12,7 @@ const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHES: [&str; 10] = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 const OBJECTS: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Opens `mnist`, `fashion-mnist`, `cifar10` and `cifar10-jpeg`.
+/// Opens `mnist`, `fashion-mnist`, `cifar10`, `cifar10-jpeg` and `digits`.
 #[derive(Debug, Default)]
 pub struct VisionFactory {
     _private: (),
@@ -72,6 +73,7 @@ impl DatasetFactory for VisionFactory {
             info("fashion-mnist", Form::DIGIT, [60_000, 10_000], CLOTHES, fashion),
             info("cifar10", Form::PHOTO, [50_000, 10_000], OBJECTS, cifar),
             info("cifar10-jpeg", Form::PHOTO, [5_000, 10_000], OBJECTS, jpeg),
+            digits::info(),
         ]
     }
 
@@ -81,6 +83,9 @@ impl DatasetFactory for VisionFactory {
             let names: Vec<_> = infos.iter().map(|i| i.name.as_str()).collect();
             return Err(Error::Unknown { kind: "data set", name: name.into(), hint: format!("this plugin has {}", names.join(", ")) });
         };
+        if name == digits::NAME {
+            return Ok(Box::new(Digits::open(split, files, config)?));
+        }
         let Some(split) = ["train", "test"].into_iter().find(|s| *s == split) else {
             return Err(Error::Unknown { kind: "split", name: split.into(), hint: format!("{name} has train and test") });
         };
