@@ -1,9 +1,11 @@
 //! The three ONNX forms of a dynamic convolution (specification section 7). All have the outputs `logits` and
 //! `routing.<layer>`.
 
+use crate::config::PaperConfig;
 use crate::layer::DynamicConv;
+use crate::model::WHITE;
 use crate::network::{EPSILON, NORM, TinySd, tensor};
-use zoo_core::{Artifact, Config, DType, Dim, Result};
+use zoo_core::{Artifact, DType, Dim, Result};
 use zoo_formats::onnx::{Conv, Graph, Pool, Value};
 
 /// How a kernel that depends on its input is written.
@@ -42,7 +44,7 @@ impl Form {
 ///
 /// # Errors
 /// Whatever the graph builder finds.
-pub fn graph(net: &TinySd, form: Form, opset: Option<u32>, config: &Config) -> Result<Artifact> {
+pub fn graph(net: &TinySd, form: Form, opset: Option<u32>, paper: &PaperConfig) -> Result<Artifact> {
     let mut graph = match opset {
         Some(opset) => Graph::with_opset(form.name(), opset)?,
         None => Graph::new(form.name()),
@@ -85,7 +87,8 @@ pub fn graph(net: &TinySd, form: Form, opset: Option<u32>, config: &Config) -> R
     }
     graph.metadata("zoo.paper", "arXiv:2204.02227");
     graph.metadata("zoo.licence", "CC0-1.0");
-    graph.metadata("zoo.config_hash", zoo_formats::digest::config_sha256(config));
+    graph.metadata("zoo.config_hash", paper.training_hash());
+    graph.metadata(WHITE, paper.white.to_string());
     graph.finish().map_err(Into::into)
 }
 

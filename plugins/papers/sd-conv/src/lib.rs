@@ -5,18 +5,26 @@
 //! ([`layer`]); a binary mask from a learnable threshold prunes each kernel ([`mask`]), so that the mixture costs fewer
 //! parameters and, where the kernels share their mask, less computation ([`count`], [`sparse`]).
 //!
-//! This crate has the method, its exact counts, the sparse inference path and the three ONNX forms. It has no trainer yet, so
-//! nothing of it is registered.
+//! Feature `train` adds the trainer of all arms.
 
 #![allow(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 
+mod actions;
+pub mod claims;
 pub mod config;
 pub mod count;
 pub mod export;
+pub mod full_scale;
 pub mod layer;
 pub mod mask;
 pub mod model;
 pub mod network;
 pub mod sparse;
+#[cfg(feature = "train")]
+pub mod train;
 
+#[cfg(feature = "train")]
+zoo_core::zoo_plugin! { name: "sd-conv", models: [model::SdConv::default()], trainers: [train::SdTrainer] }
+
+#[cfg(not(feature = "train"))]
 zoo_core::zoo_plugin! { name: "sd-conv", models: [model::SdConv::default()] }

@@ -52,20 +52,31 @@ pub fn soft_backward(weight: f64, threshold: f64, gradient: f64) -> (f64, f64) {
     if weight.abs() > threshold { (gradient, -gradient * weight.signum()) } else { (0.0, 0.0) }
 }
 
-/// Holds the density at a target by moving the weight of the sparsity pressure.
+/// Holds the density at a target: the pressure follows the error and, slowly, its sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DensityController {
     /// Wanted share of weights kept.
     pub target: f64,
-    /// Change of the pressure a unit of error.
+    /// Pressure a unit of error.
+    pub gain: f64,
+    /// Growth of `alpha` a step and unit of error.
     pub rate: f64,
-    /// Pressure `alpha` on `mean exp(-t)`; negative pushes towards more weights.
+    /// Bound on either part of the pressure. Adam remembers the greatest gradients it has seen, so a pressure that begins
+    /// far above the one that holds the density would leave thresholds too slow to come back.
+    pub most: f64,
+    /// The part of the pressure that remembers.
     pub alpha: f64,
 }
 
 impl DensityController {
-    /// Takes in the density of now.
-    pub fn observe(&mut self, density: f64) {
-        self.alpha += self.rate * (density - self.target);
+    /// Takes in the density of now and gives the pressure on `mean exp(-t)`; a negative one pushes towards more weights.
+    pub fn observe(&mut self, density: f64) -> f64 {
+        let error = density - self.target;
+        let now = (self.gain * error).clamp(-self.most, self.most);
+        // Far from the target nothing is learned about what holds it.
+        if now.abs() < self.most {
+            self.alpha = (self.alpha + self.rate * error).clamp(-self.most, self.most);
+        }
+        self.alpha + now
     }
 }
