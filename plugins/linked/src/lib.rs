@@ -14,6 +14,7 @@ use zoo_data_vision as _;
 use zoo_hebbff as _;
 use zoo_imaging_planes as _;
 use zoo_mtt as _;
+use zoo_onnx_file as _;
 use zoo_sd_conv as _;
 use zoo_snn_calibration as _;
 use zoo_stock_attention as _;

@@ -51,7 +51,8 @@ pub(super) fn fetch_and_eval(args: &EvalArgs, global: &Global, reporter: &dyn Re
 fn chosen<'a>(zoo: &'a Zoo, args: &EvalArgs, reporter: &dyn Reporter) -> Result<Vec<&'a ModelEntry>> {
     let all = zoo.registry().models().iter();
     if args.all {
-        return Ok(all.collect());
+        // Somebody else's file may be registered for its predictions alone, without data to measure it on.
+        return Ok(all.filter(|entry| entry.dataset.is_some()).collect());
     }
     if args.models.is_empty() {
         return Ok(all.filter(|entry| entry.tags.iter().any(|tag| tag == TOUR)).collect());

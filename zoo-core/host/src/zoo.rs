@@ -1,9 +1,9 @@
 //! The zoo: the registry, the plugins and the cache, joined.
 
 use crate::fetch::Fetcher;
-use crate::registry::{DatasetEntry, ModelEntry, Registry, WeightsEntry, WeightsSource, unknown};
+use crate::registry::{DatasetEntry, ModelEntry, OnnxEntry, Registry, WeightsEntry, WeightsSource, unknown};
 use std::path::{Path, PathBuf};
-use zoo_core::{Backend, Config, Dataset, DatasetFactory, Error, Model, Plugin, Reporter, Result, Trainer, Weights};
+use zoo_core::{Backend, Config, Dataset, DatasetFactory, Error, Model, Plugin, Reporter, Result, Tensor, Trainer, Weights};
 
 /// How a plugin came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +145,9 @@ impl Zoo {
     /// [`Error::Unknown`] for a seed there is not, else whatever fetching and reading find.
     pub fn weights(&self, model: &FoundModel<'_>, seed: Option<u64>, reporter: &dyn Reporter) -> Result<(Weights, Option<String>)> {
         let entry = model.entry;
+        if let Some(onnx) = &entry.onnx {
+            return self.onnx_files(onnx, reporter);
+        }
         if entry.weights.is_empty() && seed.is_none() {
             return Ok((Weights::new(), None));
         }
@@ -155,6 +158,17 @@ impl Zoo {
         })?;
         let path = self.weights_path(run, reporter)?;
         Ok((zoo_formats::safetensors::read(&path)?, Some(run.sha256.to_string())))
+    }
+
+    /// The files of a model that is an ONNX file, as bytes under the names that its plugin looks for, and the sum of the graph.
+    fn onnx_files(&self, onnx: &OnnxEntry, reporter: &dyn Reporter) -> Result<(Weights, Option<String>)> {
+        let mut weights = Weights::new();
+        for (name, run) in onnx.files() {
+            let path = self.weights_path(run, reporter)?;
+            let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+            weights.insert(name, Tensor::from_vec([bytes.len()], bytes)?);
+        }
+        Ok((weights, Some(onnx.file.sha256.to_string())))
     }
 
     /// The verified file of a trained run.
@@ -174,7 +188,7 @@ impl Zoo {
     /// # Errors
     /// Whatever fetching finds.
     pub fn fetch_model(&self, entry: &ModelEntry, reporter: &dyn Reporter) -> Result<()> {
-        for run in &entry.weights {
+        for run in entry.weights.iter().chain(entry.onnx.iter().flat_map(|onnx| onnx.files().map(|(_, run)| run))) {
             self.weights_path(run, reporter)?;
         }
         match &entry.dataset {

@@ -262,7 +262,11 @@ fn plugin(mut table: Table<'_>) -> Option<PluginEntry> {
 fn model(mut table: Table<'_>, files: &Files<'_>) -> Option<ModelEntry> {
     let at = table.problems().locate(&table.span());
     let name = name(&mut table, "model");
-    let plugin = table.need_str("plugin", "the name of a plugin");
+    let onnx = onnx(&table, files);
+    let plugin = match (&onnx, table.has("plugin")) {
+        (Some(_), false) => Some(OnnxEntry::PLUGIN.to_owned()),
+        _ => table.need_str("plugin", "the name of a plugin, or a key `onnx` with an ONNX file").map(|v| v.value),
+    };
     let family = table.str("family").map(|v| v.value);
     let config = match table.any("config") {
         Some(At { value: DeValue::String(path), span }) => {
@@ -302,8 +306,20 @@ fn model(mut table: Table<'_>, files: &Files<'_>) -> Option<ModelEntry> {
         }
     }
     table.finish();
-    let (name, plugin) = (name?.value, plugin?.value);
-    Some(ModelEntry { name, plugin, family, config: config?, weights: runs, dataset, split, backends, tags, claims, aliases, at })
+    let (name, plugin) = (name?.value, plugin?);
+    Some(ModelEntry { name, plugin, family, config: config?, weights: runs, onnx, dataset, split, backends, tags, claims, aliases, at })
+}
+
+/// An ONNX file that is the whole model, and the names of its classes.
+fn onnx(table: &Table<'_>, files: &Files<'_>) -> Option<OnnxEntry> {
+    let labels = table.table("labels").map(|t| weights(t, files));
+    let Some(onnx) = table.table("onnx") else {
+        if labels.is_some() {
+            table.missing("onnx", "the ONNX file whose classes `labels` names");
+        }
+        return None;
+    };
+    Some(OnnxEntry { file: weights(onnx, files)?, labels: labels.flatten() })
 }
 
 fn weights(table: Table<'_>, files: &Files<'_>) -> Option<WeightsEntry> {
@@ -327,7 +343,7 @@ fn weights(table: Table<'_>, files: &Files<'_>) -> Option<WeightsEntry> {
         let file = inner(&table, "file");
         package.zip(file).zip(bytes).map(|(((name, version), file), bytes)| WeightsSource::Package { client, name, version, file, bytes })
     } else {
-        let path = table.need_str("path", "a safetensors file (or `hub`, `revision`, `file` and `bytes`)");
+        let path = table.need_str("path", "a file (or `hub`, `revision`, `file` and `bytes`)");
         path.and_then(|path| files.check(&table, "path", path)).map(WeightsSource::Path)
     };
     table.finish();

@@ -172,6 +172,8 @@ pub struct ModelEntry {
     pub config: ConfigSource,
     /// Trained runs, the default one first; empty if the model has nothing to train.
     pub weights: Vec<WeightsEntry>,
+    /// An ONNX file that is the whole model, with what belongs to it.
+    pub onnx: Option<OnnxEntry>,
     /// Data set it is measured on.
     pub dataset: Option<String>,
     /// Split it is measured on.
@@ -200,6 +202,25 @@ impl ModelEntry {
     /// Seeds of the trained runs that state one.
     pub fn seeds(&self) -> Vec<u64> {
         self.weights.iter().filter_map(|w| w.seed).collect()
+    }
+}
+
+/// `onnx` and `labels` of a model that is somebody's ONNX file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnnxEntry {
+    /// The ONNX file.
+    pub file: WeightsEntry,
+    /// The file with the names of its classes.
+    pub labels: Option<WeightsEntry>,
+}
+
+impl OnnxEntry {
+    /// Plugin that runs such models.
+    pub const PLUGIN: &str = "onnx-file";
+
+    /// The files by the names under which the plugin finds them.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &WeightsEntry)> {
+        std::iter::once(("onnx", &self.file)).chain(self.labels.iter().map(|labels| ("labels", labels)))
     }
 }
 

@@ -15,8 +15,8 @@ mod tests;
 
 pub use digest::{DigestError, Sha256};
 pub use entry::{
-    ClaimEntry, Client, ConfigSource, DatasetEntry, FileEntry, HubKind, HubRepo, Limit, MetricBar, ModelEntry, Packing, PluginEntry,
-    Published, Source, WeightsEntry, WeightsSource,
+    ClaimEntry, Client, ConfigSource, DatasetEntry, FileEntry, HubKind, HubRepo, Limit, MetricBar, ModelEntry, OnnxEntry, Packing,
+    PluginEntry, Published, Source, WeightsEntry, WeightsSource,
 };
 pub use problem::{Location, Problem, RegistryError};
 pub use suggest::{hint, nearest};

@@ -107,7 +107,13 @@ fn keys_and_types() {
     check("licence = \"MIT\"", "licence = \"MIT\"\nlicense = \"MIT\"", 12, 1, "dataset `digits`: unknown key `license`");
     check("bytes = 4", "bytes = \"4\"", 12, 36, "file `x.bin`: `bytes`: expected the size in bytes, found the string \"4\"");
     check("bytes = 4", "bytes = -4", 12, 36, "file `x.bin`: `bytes`: expected the size in bytes, found the integer -4");
-    check("plugin = \"tet\"\n", "", 19, 1, "model `tet/small`: missing key `plugin`: expected the name of a plugin, found nothing");
+    check(
+        "plugin = \"tet\"\n",
+        "",
+        19,
+        1,
+        "model `tet/small`: missing key `plugin`: expected the name of a plugin, or a key `onnx` with an ONNX file, found nothing",
+    );
     check("\"gz\"", "\"xz\"", 12, 48, "file `x.bin`: `unpack`: expected \"gz\", found \"xz\"");
     check("value = 64.52", "value = nan", 35, 23, "claim `bar-1`, published: `value`: expected a finite number, found the float nan");
     check("rate = 0.5", "rate = inf", 22, 30, "expected a finite number of at most 64 bits, found the float inf");
