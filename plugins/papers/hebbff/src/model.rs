@@ -61,37 +61,6 @@ fn card() -> ModelCard {
 }
 
 impl HebbFf {
-    /// Streams of a batch `[batch, steps, d]` through a step graph; the answers are `[batch, steps]`.
-    fn drive(session: &mut dyn Session, items: &Tensor) -> Result<Tensor> {
-        items.expect("field `items`", DType::F32, &[None, None, None])?;
-        let &[batch, steps, d] = items.shape() else { return Err(Error::shape("field `items`", "three axes", items.shape())) };
-        let values: &[f32] = items.as_slice()?;
-        let mut states = Vec::new();
-        for spec in session.inputs().iter().skip(1) {
-            let shape: Vec<usize> = std::iter::once(batch).chain(spec.shape.iter().skip(1).filter_map(Dim::fixed)).collect();
-            states.push(Tensor::zeros(DType::F32, shape)?);
-        }
-        let mut answers = vec![0.0f32; batch * steps];
-        for t in 0..steps {
-            let item: Vec<f32> = values.chunks_exact((steps * d).max(1)).flat_map(|s| s[t * d..(t + 1) * d].iter().copied()).collect();
-            let mut inputs = vec![Tensor::from_vec([batch, d], item)?];
-            let count = states.len();
-            inputs.append(&mut states);
-            let mut outputs = session.run(&inputs)?;
-            if outputs.len() <= count {
-                return Err(Error::artifact(
-                    "session",
-                    "outputs",
-                    format!("expected y and {count} states, found {} outputs", outputs.len()),
-                ));
-            }
-            states = outputs.split_off(outputs.len() - count);
-            let y: &[f32] = outputs[0].as_slice()?;
-            y.iter().enumerate().take(batch).for_each(|(b, y)| answers[b * steps + t] = *y);
-        }
-        Tensor::from_vec([batch, steps], answers)
-    }
-
     fn not_offered(what: String) -> Error {
         Error::NotOffered { who: "hebbff".into(), what, hint: format!("it offers `{GRAPH}` as onnx and `weights` as safetensors") }
     }
@@ -133,7 +102,7 @@ impl Model for HebbFf {
     }
 
     fn predict(&self, session: &mut dyn Session, batch: &Batch) -> Result<Prediction> {
-        let answers = Self::drive(session, batch.field("items")?)?;
+        let answers = drive(session, batch.field("items")?)?;
         Ok(Prediction { outputs: vec![("familiar".into(), answers)] })
     }
 
@@ -181,6 +150,7 @@ impl Model for HebbFf {
     fn actions(&self) -> Vec<ActionSpec> {
         vec![
             ActionSpec { name: "bench-louvain".into(), help: crate::bench::HELP.into() },
+            ActionSpec { name: "latency".into(), help: crate::latency::HELP.into() },
             ActionSpec {
                 name: "dry-run".into(),
                 help: "one step of training and one graph of this configuration, with random weights".into(),
@@ -191,13 +161,41 @@ impl Model for HebbFf {
     fn act(&self, action: &str, args: &[String], model: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Value> {
         match action {
             "bench-louvain" => crate::bench::louvain_row(args, bench.reporter()),
+            "latency" => crate::latency::rows(args, config, bench),
             "dry-run" => dry_run(config),
             _ => {
-                let hint = "its commands are bench-louvain and dry-run".into();
+                let hint = "its commands are bench-louvain, latency and dry-run".into();
                 Err(Error::NotOffered { who: model.into(), what: format!("command `{action}`"), hint })
             }
         }
     }
+}
+
+/// Streams of a batch `[batch, steps, d]` through a step graph; the answers are `[batch, steps]`.
+pub(crate) fn drive(session: &mut dyn Session, items: &Tensor) -> Result<Tensor> {
+    items.expect("field `items`", DType::F32, &[None, None, None])?;
+    let &[batch, steps, d] = items.shape() else { return Err(Error::shape("field `items`", "three axes", items.shape())) };
+    let values: &[f32] = items.as_slice()?;
+    let mut states = Vec::new();
+    for spec in session.inputs().iter().skip(1) {
+        let shape: Vec<usize> = std::iter::once(batch).chain(spec.shape.iter().skip(1).filter_map(Dim::fixed)).collect();
+        states.push(Tensor::zeros(DType::F32, shape)?);
+    }
+    let mut answers = vec![0.0f32; batch * steps];
+    for t in 0..steps {
+        let item: Vec<f32> = values.chunks_exact((steps * d).max(1)).flat_map(|s| s[t * d..(t + 1) * d].iter().copied()).collect();
+        let mut inputs = vec![Tensor::from_vec([batch, d], item)?];
+        let count = states.len();
+        inputs.append(&mut states);
+        let mut outputs = session.run(&inputs)?;
+        if outputs.len() <= count {
+            return Err(Error::artifact("session", "outputs", format!("expected y and {count} states, found {} outputs", outputs.len())));
+        }
+        states = outputs.split_off(outputs.len() - count);
+        let y: &[f32] = outputs[0].as_slice()?;
+        y.iter().enumerate().take(batch).for_each(|(b, y)| answers[b * steps + t] = *y);
+    }
+    Tensor::from_vec([batch, steps], answers)
 }
 
 /// Student's 95 % interval of a mean over streams, in per cent.

@@ -108,6 +108,9 @@ pub enum Routing {
 pub struct TrainConfig {
     /// Images of the training split, drawn by the seed.
     pub images: usize,
+    /// Images of the training split to draw from, where that is not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<usize>,
     /// Passes over them.
     pub epochs: u64,
     /// Images a step.
@@ -179,7 +182,7 @@ pub struct ClaimsConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PaperConfig {
-    /// Data set with splits `train`, `val` and `test`.
+    /// Data set with splits `train` and `test`, and `val` unless a pool leaves training images for it.
     pub dataset: String,
     /// Greatest value of a pixel; images are divided by it.
     pub white: f32,
@@ -214,6 +217,9 @@ impl PaperConfig {
         if t.images == 0 || t.batch == 0 || t.batch > t.images || t.epochs == 0 {
             return fail("train", "epochs, and at least one batch of images", format!("{} of {} images", t.batch, t.images));
         }
+        if t.pool.is_some_and(|pool| pool < t.images) {
+            return fail("train.pool", "at least the images that are drawn", format!("{:?}", t.pool));
+        }
         for (key, value) in [("train.lr", t.lr), ("train.threshold-gain", t.threshold_gain), ("white", f64::from(paper.white))] {
             if !(value.is_finite() && value > 0.0) {
                 return fail(key, "a number above 0", value.to_string());
@@ -236,6 +242,7 @@ impl PaperConfig {
     pub fn plain(network: NetworkConfig) -> Self {
         let train = TrainConfig {
             images: 1,
+            pool: None,
             epochs: 1,
             batch: 1,
             lr: 1e-3,

@@ -13,7 +13,7 @@ use forward::{add_tensors, logits};
 use pruning::Pruning;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use zoo_core::{Config, Dataset, Result, Tensor, TrainSink, Trainer, Weights, Workbench};
+use zoo_core::{Config, Error, Result, Tensor, TrainSink, Trainer, Weights, Workbench};
 use zoo_train::augment::Augment;
 use zoo_train::data::Labelled;
 use zoo_train::ops;
@@ -21,6 +21,8 @@ use zoo_train::optim::{Adam, Optimiser, Schedule};
 use zoo_train::params::{Mode, ParamStore};
 use zoo_train::run::{Plan, Recipe, Step, StepResult, train};
 
+/// Validation images where the data set has none.
+const VALIDATION: usize = 200;
 /// Stream of the draw of training images.
 const DRAW: u64 = u64::MAX - 1;
 
@@ -38,14 +40,7 @@ impl Trainer for SdTrainer {
         if paper.budget == Budget::Full {
             (paper.train.images, paper.train.epochs) = (usize::MAX, FULL_EPOCHS);
         }
-        let read = |split: &dyn Dataset, bench: &dyn Workbench| {
-            let scale = |values: &mut [f32]| values.iter_mut().for_each(|v| *v /= paper.white);
-            Labelled::read(split, ["image", "label"], None, bench.reporter(), scale)
-        };
-        let split = bench.dataset(&paper.dataset, "train")?;
-        let all = read(split.as_ref(), bench)?;
-        let split = bench.dataset(&paper.dataset, "val")?;
-        let validation = read(split.as_ref(), bench)?;
+        let (all, validation) = images(&paper, bench)?;
         let mut params = ParamStore::on_cpu(seed);
         // All arms of a seed see the same images.
         let mut drawn = params.seeds().permutation(all.len(), DRAW);
@@ -86,6 +81,29 @@ impl Trainer for SdTrainer {
         train(&plan, &mut params, &mut Optimiser::new(Adam::default()), &mut lesson, sink, bench.reporter())?;
         lesson.weights(&mut params, seed)
     }
+}
+
+/// Training images to draw from, and validation images: those of the split `val` or, where there is none, the training
+/// images after the pool.
+fn images(paper: &PaperConfig, bench: &mut dyn Workbench) -> Result<(Labelled, Labelled)> {
+    let scale = |values: &mut [f32]| values.iter_mut().for_each(|v| *v /= paper.white);
+    let split = bench.dataset(&paper.dataset, "train")?;
+    let own = split.info().splits.iter().any(|s| s.name == "val");
+    let rest = if own { 0 } else { VALIDATION };
+    let wanted = paper.train.pool.map(|pool| pool + rest);
+    let mut all = Labelled::read(split.as_ref(), ["image", "label"], wanted, bench.reporter(), scale)?;
+    if own {
+        let split = bench.dataset(&paper.dataset, "val")?;
+        return Ok((all, Labelled::read(split.as_ref(), ["image", "label"], None, bench.reporter(), scale)?));
+    }
+    let each: usize = all.shape.iter().product();
+    let Some(pool) = all.len().checked_sub(rest).filter(|pool| *pool >= paper.train.images) else {
+        let expected = format!("a training split of {} images, {rest} of them for validation", paper.train.images + rest);
+        return Err(Error::Config { key: "train.images".into(), expected, found: all.len().to_string() });
+    };
+    let (items, labels) = (all.items.split_off(pool * each), all.labels.split_off(pool));
+    let validation = Labelled { shape: all.shape.clone(), items, labels };
+    Ok((all, validation))
 }
 
 /// What is trained on what.
