@@ -4,9 +4,10 @@ use crate::cmr::Study;
 use crate::gated;
 use crate::medmnist::MedMnist;
 use crate::mni::{self, Template};
+use crate::wdbc::{self, Wdbc};
 use zoo_core::{Config, DType, DataFiles, Dataset, DatasetFactory, DatasetInfo, Dim, Error, Result, SplitInfo, TensorSpec};
 
-/// Opens `mni152`, `cmr-case`, the two MedMNIST sets, and the gated sets.
+/// Opens `mni152`, `cmr-case`, the two MedMNIST sets, `wdbc`, and the gated sets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MedicalFactory;
 
@@ -98,6 +99,7 @@ impl DatasetFactory for MedicalFactory {
                 ["normal", "pneumonia"],
                 "an altered copy of MedMNIST's file by a third party; report results as of an altered subset",
             ),
+            wdbc::info(),
         ];
         infos.extend(gated::infos());
         infos
@@ -117,6 +119,7 @@ impl DatasetFactory for MedicalFactory {
             "mni152" => Ok(Box::new(Template::open(info, files)?)),
             "cmr-case" => Ok(Box::new(Study::open(info, files)?)),
             "breastmnist" | "pneumoniamnist" => Ok(Box::new(MedMnist::open(info, split, files)?)),
+            wdbc::NAME => Ok(Box::new(Wdbc::open(info, files)?)),
             _ => gated::open(info, split, config),
         }
     }

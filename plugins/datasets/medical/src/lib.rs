@@ -5,6 +5,7 @@
 //! | `mni152` | the template in the Python package nilearn | `t1`, `gm`, `wm` u8 `[189, 233, 197]`, `affine` f64 `[4, 4]` |
 //! | `cmr-case` | one cardiac MR study, from a local folder | `image` f32 `[rows, columns]`, `plane` f64 `[12]`, `series`, `view` |
 //! | `breastmnist`, `pneumoniamnist` | npz files, from a local folder | `image` u8 `[1, 28, 28]`, `label` u8 `[]` |
+//! | `wdbc` | the table in the Python package scikit-learn | `features` f32 `[30]`, `label` u8 `[]` |
 //! | `dsbcc`, `acdc`, `brats`, `oasis`, `cti` | a folder the user obtained, by the key `root` of their configuration | see [`gated`] |
 //!
 //! A `plane` holds what places a slice in the patient: position of the centre of the first pixel (3 numbers, mm),
@@ -24,6 +25,7 @@ mod medmnist;
 mod mni;
 mod nifti_file;
 mod problem;
+mod wdbc;
 
 pub use dicom::{DicomSlice, Plane, order_stack, read_slice};
 pub use factory::MedicalFactory;
