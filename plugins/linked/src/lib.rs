@@ -13,6 +13,7 @@ use zoo_data_neuromorphic as _;
 use zoo_data_vision as _;
 use zoo_hebbff as _;
 use zoo_imaging_planes as _;
+use zoo_mmcbm as _;
 use zoo_mtt as _;
 use zoo_onnx_file as _;
 use zoo_sd_conv as _;
