@@ -182,6 +182,17 @@ pub(crate) enum Command {
         json: Option<PathBuf>,
     },
 
+    /// Write a site of all published results: an overview, and a page a paper; it works from file:// without a network
+    #[command(after_help = "Example:\n  cargo xtask report && xdg-open target/report/index.html")]
+    Report {
+        /// Folder of result folders, one a paper [default: docs/results]
+        #[arg(long, value_name = "DIR")]
+        results: Option<PathBuf>,
+        /// Folder to write to [default: target/report]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+
     /// Install what is optional: the ONNX Runtime library, or the peers of the benchmarks
     Setup {
         /// What to install
@@ -246,6 +257,10 @@ pub(crate) struct EvalArgs {
     /// Write results as JSON (zoo.eval/1); `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Write results as one page, with the plugins' pictures
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 
     /// How plugins are loaded
     #[arg(long, value_enum, default_value_t = DoorArg::Static)]

@@ -22,13 +22,19 @@ pub(super) fn fetch_and_eval(args: &EvalArgs, global: &Global, reporter: &dyn Re
     let options = eval_options(args, global)?;
     let tour = args.models.is_empty() && !args.all;
     let mut runs = Vec::new();
-    let mut missing = None;
+    let (mut missing, mut failed) = (None, Vec::new());
     for entry in chosen(&zoo, args, reporter)? {
         let model = zoo.model(&entry.name, reporter)?;
         for backend in backends(&zoo, &model, args.backend.as_deref(), tour, global.ort_lib.is_some())? {
             reporter.log(Level::Info, "xtask", &format!("{} on {backend}", entry.name));
             match evaluate(&zoo, &model, &backend, &options, reporter) {
                 Ok(run) => runs.push(run),
+                // Of all models, those that fail are named and do not hide the others' results.
+                Err(error) if args.all && !matches!(error, Error::Cancelled) => {
+                    reporter.log(Level::Warn, "xtask", &format!("{} on {backend}: {error}", entry.name));
+                    failed.push(format!("{} on {backend}", entry.name));
+                    missing = Some(error);
+                }
                 // In a sweep over backends one that is not ready is named and does not hide the others' results.
                 Err(error @ Error::Unavailable { .. }) if args.backend.as_deref().is_none_or(|b| b == "all") => {
                     reporter.log(Level::Warn, "xtask", &format!("{} on {backend}: {error}", entry.name));
@@ -44,6 +50,14 @@ pub(super) fn fetch_and_eval(args: &EvalArgs, global: &Global, reporter: &dyn Re
     let mut results = Results::new(runs);
     results.command = Some(command_line());
     show(&results, args)?;
+    if !failed.is_empty() {
+        reporter.log(
+            Level::Warn,
+            "xtask",
+            &format!("{} of {} runs failed: {}", failed.len(), failed.len() + results.runs.len(), failed.join(", ")),
+        );
+        return Ok(ExitCode::from(exit::UNAVAILABLE));
+    }
     let code = if results.gating_bars_hold() { exit::OK } else { exit::BAR };
     Ok(ExitCode::from(code))
 }
@@ -113,6 +127,10 @@ fn show(results: &Results, args: &EvalArgs) -> Result<()> {
     if let Some(path) = &args.json {
         let text = if to_stdout { serde_json::to_string(results)? } else { serde_json::to_string_pretty(results)? };
         write_result(path, &format!("{text}\n"))?;
+    }
+    if let Some(path) = &args.html {
+        let figures: Vec<_> = results.runs.iter().flat_map(|run| run.figures.clone()).collect();
+        write_result(path, &zoo_report::results_page(results, &figures))?;
     }
     if !to_stdout {
         let style = TableStyle { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };

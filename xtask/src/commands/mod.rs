@@ -10,6 +10,7 @@ mod info;
 mod list;
 mod merge;
 mod plugin;
+mod report;
 mod run;
 mod setup;
 mod test;
@@ -55,6 +56,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;
         }
         Command::Merge { files, json } => merge::merge(&open(global, reporter)?, &files, json.as_deref(), reporter)?,
+        Command::Report { results, out } => report::report(&root(global)?, results, out)?,
         Command::Setup { what } => setup::setup(&what, reporter)?,
         Command::Golden { only, check } => golden::golden(&root(global)?, check, only.as_deref())?,
         Command::Test { filter } => test::test(&root(global)?, filter.as_deref())?,

@@ -97,6 +97,7 @@ pub fn evaluate(zoo: &Zoo, model: &FoundModel<'_>, backend: &str, options: &Eval
         timing: Timing { fetch_s, compile_s, ..measured.timing },
         shard: options.shard,
         detail: measured.detail,
+        figures: measured.figures,
     })
 }
 
@@ -105,13 +106,14 @@ struct Evaluated {
     metrics: BTreeMap<String, Measured>,
     timing: Timing,
     detail: Option<serde_json::Value>,
+    figures: Vec<zoo_core::model::Figure>,
 }
 
 impl Evaluated {
     fn own(own: zoo_core::Measurements, seconds: f64) -> Self {
         let metrics = own.metrics.into_iter().map(|(name, estimate)| (name, Measured { estimate, state: None })).collect();
         let timing = Timing { eval_s: seconds, items_per_s: rate(own.items, seconds), ..Timing::default() };
-        Self { items: own.items, metrics, timing, detail: (!own.detail.is_null()).then_some(own.detail) }
+        Self { items: own.items, metrics, timing, detail: (!own.detail.is_null()).then_some(own.detail), figures: own.figures }
     }
 }
 
@@ -142,6 +144,7 @@ fn default_loop(
             ..Timing::default()
         },
         detail: None,
+        figures: Vec::new(),
     })
 }
 

@@ -79,6 +79,9 @@ pub struct Run {
     /// Tables and curves of the plugin's own protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<serde_json::Value>,
+    /// Pictures for a report; not part of the result file.
+    #[serde(skip)]
+    pub figures: Vec<zoo_core::model::Figure>,
 }
 
 /// A metric's estimate, and its exact state where shards are to be merged.
@@ -225,6 +228,7 @@ mod tests {
             spikes: None,
             shard: None,
             detail: None,
+            figures: Vec::new(),
         }
     }
 

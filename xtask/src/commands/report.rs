@@ -1,0 +1,36 @@
+//! `report`.
+
+use anyhow::{Context, Result};
+use std::path::{Component, Path, PathBuf};
+use zoo_report::write_site;
+
+pub(super) fn report(root: &Path, results: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
+    let results = results.unwrap_or_else(|| root.join("docs/results"));
+    let out = out.unwrap_or_else(|| root.join("target/report"));
+    let index = write_site(&results, &out, &way(&out, &results)?)?;
+    println!("{}", index.display());
+    Ok(())
+}
+
+/// The way from one folder to another, with slashes.
+fn way(from: &Path, to: &Path) -> Result<String> {
+    let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("finding {}", path.display()));
+    let (from, to) = (absolute(from)?, absolute(to)?);
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(common).map(|_| "..".to_string());
+    let down =
+        to.components().skip(common).filter_map(|c| if let Component::Normal(name) = c { name.to_str().map(String::from) } else { None });
+    Ok(up.chain(down).collect::<Vec<_>>().join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::way;
+    use std::path::Path;
+
+    #[test]
+    fn ways_go_up_and_down() {
+        assert_eq!(way(Path::new("/a/target/report"), Path::new("/a/docs/results")).unwrap(), "../../docs/results");
+        assert_eq!(way(Path::new("/a"), Path::new("/a/b")).unwrap(), "b");
+    }
+}
