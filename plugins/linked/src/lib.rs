@@ -3,6 +3,7 @@
 use zoo_core::Plugin;
 
 use zoo_backend_events as _;
+use zoo_backend_inference_server as _;
 use zoo_backend_onnxruntime as _;
 use zoo_backend_tract as _;
 use zoo_brain_energy as _;
