@@ -28,7 +28,14 @@ fn models(zoo: &Zoo) -> Vec<Value> {
         let model = models.into_iter().find(|m| family.is_none_or(|f| m.card().name == f));
         model.map(|m| m.artifact_kinds().iter().map(ToString::to_string).collect()).unwrap_or_default()
     };
-    let row = |m: &zoo_host::registry::ModelEntry| json!({"name": m.name, "plugin": m.plugin, "dataset": m.dataset, "backends": m.backends, "artifact_kinds": kinds(&m.plugin, m.family.as_deref())});
+    let row = |m: &zoo_host::registry::ModelEntry| {
+        let mut row =
+            json!({"name": m.name, "plugin": m.plugin, "backends": m.backends, "artifact_kinds": kinds(&m.plugin, m.family.as_deref())});
+        if let Some(dataset) = &m.dataset {
+            row["dataset"] = dataset.as_str().into();
+        }
+        row
+    };
     zoo.registry().models().iter().map(row).collect()
 }
 
