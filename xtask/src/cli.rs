@@ -86,8 +86,8 @@ pub(crate) enum Command {
     Export {
         /// Registered name
         model: String,
-        /// Format
-        #[arg(long, value_parser = ["onnx", "nir", "event", "safetensors"])]
+        /// Format; `triton-repository` is ONNX in the folders that Triton and its kin serve from
+        #[arg(long, value_parser = ["onnx", "nir", "event", "safetensors", "triton-repository"])]
         format: String,
         /// Folder to write to
         #[arg(long, value_name = "DIR")]

@@ -1,5 +1,6 @@
 //! `export`.
 
+use super::triton;
 use anyhow::{Context, Result};
 use std::path::Path;
 use zoo_core::{Artifact, ArtifactKind, Error, ExportRequest, Reporter};
@@ -17,7 +18,8 @@ pub(super) fn export(
     reporter: &dyn Reporter,
 ) -> Result<()> {
     let model = zoo.model(name, reporter)?;
-    let kind: ArtifactKind = format.parse()?;
+    let served = format == triton::FORMAT;
+    let kind: ArtifactKind = if served { ArtifactKind::Onnx } else { format.parse()? };
     if !model.model.artifact_kinds().contains(&kind) {
         let offered: Vec<_> = model.model.artifact_kinds().iter().map(ToString::to_string).collect();
         return Err(Error::NotOffered {
@@ -34,7 +36,12 @@ pub(super) fn export(
         let mut request = ExportRequest::new(kind).variant(&graph);
         request.opset = opset;
         request.steps = steps;
-        write(&model.model.export(&request, &weights, &model.config)?, out)?;
+        let artifact = model.model.export(&request, &weights, &model.config)?;
+        if served {
+            triton::write(&artifact, &triton::model_name(name, &graph), out)?;
+        } else {
+            write(&artifact, out)?;
+        }
     }
     Ok(())
 }

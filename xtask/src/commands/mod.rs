@@ -15,6 +15,7 @@ mod run;
 mod setup;
 mod test;
 mod train;
+mod triton;
 
 use crate::cli::{Benched, Command, DoorArg, Global};
 use crate::exit;
