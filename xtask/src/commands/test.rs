@@ -24,6 +24,8 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     tests.args(["--release", "--workspace", "--features", super::train::FEATURE]);
     tests.args(filter);
     tests.env("ZOO_TEST_PYTHON", &python);
+    // The node tests of the ONNX package: half a minute.
+    tests.env("ZOO_NODE_TESTS", "1");
     if let Some(library) = onnxruntime(&python) {
         tests.env("ZOO_TEST_ORT", library);
     }
