@@ -53,6 +53,30 @@ impl Weights {
         tensor.as_slice()
     }
 
+    /// The same weights rounded to half precision, whatever they were, to be kept small.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a tensor's size overflows.
+    pub fn in_half_precision(&self) -> Result<Self> {
+        self.converted(|_| true, |t| Tensor::from_vec(t.shape(), t.to_f32().into_iter().map(half::f16::from_f32).collect()))
+    }
+
+    /// The same weights, with half-precision tensors widened to `f32`, as networks compute with them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a tensor's size overflows.
+    pub fn in_single_precision(&self) -> Result<Self> {
+        self.converted(|t| t.dtype() == DType::F16, |t| Tensor::from_vec(t.shape(), t.to_f32()))
+    }
+
+    fn converted(&self, concerns: impl Fn(&Tensor) -> bool, convert: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        let mut out = Self { metadata: self.metadata.clone(), ..Self::new() };
+        for (name, tensor) in &self.tensors {
+            out.insert(name.clone(), if concerns(tensor) { convert(tensor)? } else { tensor.clone() });
+        }
+        Ok(out)
+    }
+
     /// Checks that exactly `names` are present.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 
 use crate::config::NetworkConfig;
 use crate::heat::fit_line;
-use crate::metrics::{dice, hd95, mean};
+use crate::metrics::mean;
 use crate::sim::Patient;
 use serde::Serialize;
+use zoo_core::metric::{dice, hd95};
 use zoo_core::{Error, Result, Session, Tensor};
 
 /// Results of the pretext.

@@ -1,8 +1,7 @@
 //! Weights from files: ours, which may hold half-precision numbers, and the authors' `state_dict`.
 
 use crate::unet::{Head, Unet};
-use half::f16;
-use zoo_core::{DType, Dialect, Result, Tensor, Weights};
+use zoo_core::{Dialect, Result, Weights};
 
 /// Tensors of the authors' networks that no forward pass reads: a counter, two unused convolutions, an unused layer.
 fn unused(name: &str, head: Head) -> bool {
@@ -26,24 +25,11 @@ pub fn import(network: &Unet, file: &Weights, dialect: Dialect) -> Result<Weight
         if dialect == Dialect::Authors && unused(name, network.head) {
             continue;
         }
-        let tensor = if tensor.dtype() == DType::F16 { Tensor::from_vec(tensor.shape(), tensor.to_f32())? } else { tensor.clone() };
-        weights.insert(name, tensor);
+        weights.insert(name, tensor.clone());
     }
+    let weights = weights.in_single_precision()?;
     network.check(&weights)?;
     Ok(weights)
-}
-
-/// The same weights rounded to half precision, which is how they are kept: the files stay below a megabyte.
-///
-/// # Errors
-/// [`zoo_core::Error::Shape`] if a tensor's size overflows.
-pub fn halved(weights: &Weights) -> Result<Weights> {
-    let mut out = Weights { metadata: weights.metadata.clone(), ..Weights::new() };
-    for (name, tensor) in &weights.tensors {
-        let values: Vec<f16> = tensor.to_f32().into_iter().map(f16::from_f32).collect();
-        out.insert(name, Tensor::from_vec(tensor.shape(), values)?);
-    }
-    Ok(out)
 }
 
 /// What the target network takes over from a pretext network: every tensor of the same name and shape, encoder and

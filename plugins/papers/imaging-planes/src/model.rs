@@ -7,13 +7,12 @@ use crate::figure;
 use crate::full_scale::fresh_weights;
 use crate::heat::fit_line;
 use crate::import::import;
-use crate::metrics::mean_ci;
 use crate::sim::{self, Patient, Split, Template};
 use crate::unet::{Head, Unet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use zoo_core::metric::Estimate;
+use zoo_core::metric::{Estimate, mean_ci};
 use zoo_core::model::{ActionSpec, Figure};
 use zoo_core::{
     Artifact, ArtifactKind, Batch, ClaimOutcome, Config, DType, Dataset, Dialect, Dim, Error, ExportRequest, Measurements, Model,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use zoo_backend_tract::Tract;
+use zoo_core::metric::{dice, hd95};
 use zoo_core::{Backend, Device, Dialect, Options, Tensor, Weights};
 use zoo_imaging_planes::export::export;
 use zoo_imaging_planes::gradcam::grad_cam;
 use zoo_imaging_planes::import::{halved, import, transferable};
-use zoo_imaging_planes::metrics::{auroc, dice, f1, hd95};
+use zoo_imaging_planes::metrics::{auroc, f1};
 use zoo_imaging_planes::unet::{Head, Preset, Unet};
 
 fn file() -> Weights {

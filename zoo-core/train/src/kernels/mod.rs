@@ -11,16 +11,20 @@ mod batch_norm;
 mod conv2d;
 mod lanes;
 mod linear;
+mod local_ncc;
 mod matmul;
 mod neuron;
 mod pool;
+mod warp;
 
 pub use batch_norm::{BatchNorm, BatchStats};
 pub use conv2d::{Conv2d, Conv2dGrads, Conv2dOptions};
 pub use linear::Linear;
+pub use local_ncc::LocalNcc;
 pub use matmul::{MatMut, MatRef, Threads, matmul};
 pub use neuron::{Lif, MultiSpikeIf};
 pub use pool::{Pool2d, Pool2dOptions};
+pub use warp::Warp;
 
 use zoo_core::{Error, Result};
 

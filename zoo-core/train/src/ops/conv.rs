@@ -52,6 +52,25 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options:
     })
 }
 
+/// A transposed convolution of 2 x 2 with stride 2: every pixel becomes its own block.
+///
+/// # Shapes
+/// `x` `[n, c_in, h, w]`, `weight` `[c_in, c_out, 2, 2]`, `bias` `[c_out]`; result `[n, c_out, 2 h, 2 w]`.
+///
+/// # Errors
+/// [`zoo_core::Error`] if shapes or element types do not fit.
+pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Result<Tensor<4>> {
+    let [inputs, outputs, _, _] = weight.dims();
+    expect_dims("transposed convolution weight", &weight, [inputs, outputs, 2, 2])?;
+    expect_dims("transposed convolution bias", &bias, [outputs])?;
+    let [n, _, h, w] = x.dims();
+    // A 1 x 1 convolution to four times the channels, whose results are laid out as blocks.
+    let weight = weight.reshape([inputs, outputs * 4]).transpose().reshape([outputs * 4, inputs, 1, 1]);
+    let y = conv2d(x, weight, None, Conv2dOptions::default())?;
+    let y = y.reshape([n, outputs, 2, 2, h, w]).permute([0, 1, 4, 2, 5, 3]).reshape([n, outputs, 2 * h, 2 * w]);
+    Ok(y + bias.reshape([1, outputs, 1, 1]))
+}
+
 /// A linear kernel with the shape of its output.
 #[derive(Debug)]
 struct LinearKernel {

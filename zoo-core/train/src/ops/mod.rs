@@ -12,13 +12,15 @@ mod host;
 mod loss;
 mod neuron;
 mod pool;
+mod registration;
 
 pub use crate::kernels::{Conv2dOptions, Lif, MultiSpikeIf, Pool2dOptions};
 pub use batch_norm::{BatchMoments, batch_norm, batch_norm_fixed};
-pub use conv::{conv2d, linear};
+pub use conv::{conv_transpose2x2, conv2d, linear};
 pub use loss::{count_correct, cross_entropy, mean_squared_error};
 pub use neuron::{lif, multi_spike_if};
 pub use pool::{avg_pool2d, max_pool2d};
+pub use registration::{local_ncc, warp};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

@@ -33,6 +33,14 @@ impl ParamStore {
         if bias { self.parameter(format!("{name}.bias"), &[outputs], init) } else { Ok(()) }
     }
 
+    /// Applies the transposed convolution of 2 x 2 with stride 2 of that name: `NAME.weight` `[c_in, c_out, 2, 2]`, `NAME.bias`.
+    ///
+    /// # Errors
+    /// As [`ParamStore::get`] and [`ops::conv_transpose2x2`].
+    pub fn conv_transpose2x2(&self, name: &str, x: Tensor<4>) -> Result<Tensor<4>> {
+        ops::conv_transpose2x2(x, self.get(&format!("{name}.weight"))?, self.get(&format!("{name}.bias"))?)
+    }
+
     /// Adds `NAME.weight` (ones), `NAME.bias` (zeros), `NAME.running_mean` and `NAME.running_var`.
     ///
     /// # Errors

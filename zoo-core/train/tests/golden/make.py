@@ -2,7 +2,7 @@
 
 Run:  python make.py [--check]
 
-Writes layers.safetensors, neurons.safetensors, optim.safetensors and snn.safetensors beside this file, and
+Writes layers, neurons, optim, snn and registration (.safetensors) beside this file, and
 versions.json with the versions that made them. With --check nothing is written: the values are computed again and
 compared with the stored ones (relative error at most 1e-6).
 
@@ -254,10 +254,39 @@ def snn():
     return store, {"steps": steps}
 
 
+def registration():
+    """Warping and local correlation, of images with two and three axes."""
+    store, meta = {}, {}
+    for name, grid in {"plane": (7, 9), "volume": (5, 4, 6)}.items():
+        axes = len(grid)
+        image, flow = leaf(torch.randn(2, 2, *grid)), leaf(torch.randn(2, axes, *grid) * 2.0)
+        # Identity in samples, x (fastest axis) first, as the displacement's channels are.
+        identity = torch.stack([*torch.meshgrid(*[torch.arange(float(n)) for n in grid], indexing="ij")][::-1]).double()
+        sizes = torch.tensor([float(n) for n in grid[::-1]]).double().reshape(1, axes, *[1] * axes)
+        place = (identity + flow) * 2 / (sizes - 1) - 1
+        warped = F.grid_sample(image, place.movedim(1, -1), mode="bilinear", padding_mode="zeros", align_corners=True)
+        record(store, f"warp/{name}", warped, {"image": image, "displacement": flow})
+        meta[f"warp/{name}"] = {}
+        for window, eps in ((3, 1e-2), (5, 0.5)):
+            a, b = leaf(torch.randn(2, 1, *grid)), leaf(torch.randn(2, 1, *grid))
+            ones = torch.ones(1, 1, *[window] * axes).double()
+            convolve = F.conv2d if axes == 2 else F.conv3d
+            total = lambda x: convolve(x, ones, padding=window // 2)
+            count = window**axes
+            cross = total(a * b) - total(a) * total(b) / count
+            va, vb = total(a * a) - total(a) ** 2 / count, total(b * b) - total(b) ** 2 / count
+            record(store, f"local_ncc/{name}_{window}", (cross**2 + eps) / (va * vb + eps), {"a": a, "b": b})
+            meta[f"local_ncc/{name}_{window}"] = {"window": window, "eps": eps}
+    x, weight, bias = leaf(torch.randn(2, 3, 4, 5)), leaf(torch.randn(3, 2, 2, 2)), leaf(torch.randn(2))
+    record(store, "conv_transpose/2x2", F.conv_transpose2d(x, weight, bias, stride=2), {"x": x, "weight": weight, "bias": bias})
+    meta["conv_transpose/2x2"] = {}
+    return store, meta
+
+
 def main():
     check = "--check" in sys.argv[1:]
     worst = 0.0
-    for name, make in {"layers": layers, "neurons": neurons, "optim": optim, "snn": snn}.items():
+    for name, make in {"layers": layers, "neurons": neurons, "optim": optim, "snn": snn, "registration": registration}.items():
         store, meta = make()
         store = {k: v.detach().contiguous().float() if v.is_floating_point() else v.contiguous() for k, v in store.items()}
         path = HERE / f"{name}.safetensors"

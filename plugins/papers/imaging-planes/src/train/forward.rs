@@ -69,7 +69,7 @@ pub fn forward(params: &mut ParamStore, network: &Unet, x: Tensor<4>, dropout: O
     if network.head != Head::Classifier {
         for stage in (0..STAGES - 1).rev() {
             let name = format!("up_concat{}", stage + 1);
-            y = Tensor::cat(vec![up(params, &format!("{name}.up"), y)?, skips[stage].clone()], 1);
+            y = Tensor::cat(vec![params.conv_transpose2x2(&format!("{name}.up"), y)?, skips[stage].clone()], 1);
             for layer in ["conv1", "conv2"] {
                 y = activation::relu(params.conv2d(&format!("{name}.conv.{layer}.0"), y, padded)?);
             }
@@ -88,17 +88,4 @@ pub fn forward(params: &mut ParamStore, network: &Unet, x: Tensor<4>, dropout: O
         head = Some(params.linear("global_layers.3", activation::relu(hidden))?);
     }
     Ok(Outputs { maps, head })
-}
-
-/// A transposed convolution of 2 x 2 with stride 2: every pixel becomes its own 2 x 2 block, so it is a 1 x 1 convolution
-/// to four times the channels whose results are laid out as blocks.
-fn up(params: &ParamStore, name: &str, x: Tensor<4>) -> Result<Tensor<4>> {
-    let weight: Tensor<4> = params.get(&format!("{name}.weight"))?;
-    let bias: Tensor<1> = params.get(&format!("{name}.bias"))?;
-    let [inputs, outputs, _, _] = weight.dims();
-    let [n, _, h, w] = x.dims();
-    let weight = weight.reshape([inputs, outputs * 4]).transpose().reshape([outputs * 4, inputs, 1, 1]);
-    let y = ops::conv2d(x, weight, None, Conv2dOptions::default())?;
-    let y = y.reshape([n, outputs, 2, 2, h, w]).permute([0, 1, 4, 2, 5, 3]).reshape([n, outputs, 2 * h, 2 * w]);
-    Ok(y + bias.reshape([1, outputs, 1, 1]))
 }

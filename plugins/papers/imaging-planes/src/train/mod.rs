@@ -5,7 +5,7 @@ mod forward;
 pub use forward::{Outputs, add_tensors, forward};
 
 use crate::config::{Arm, PaperConfig, TrainConfig, config_hash};
-use crate::import::{halved, import, transferable};
+use crate::import::{import, transferable};
 use crate::model::WEIGHTS_LICENCE;
 use crate::preprocess::Turn;
 use crate::real;
@@ -150,7 +150,7 @@ impl Trainer for PretextTrainer {
         let mut lesson = Pretext { paper: &paper, network, items, validation };
         let plan = plan(&paper.pretext, lesson.items());
         train(&plan, &mut params, &mut Optimiser::new(Adam::default()), &mut lesson, sink, bench.reporter())?;
-        let mut weights = halved(&params.weights()?)?;
+        let mut weights = params.weights()?.in_half_precision()?;
         weights.metadata = provenance(config, seed, &[("arm", format!("{:?}", paper.arm))]);
         Ok(weights)
     }
@@ -261,7 +261,7 @@ impl Trainer for TargetTrainer {
         let mut lesson = Target { paper: &paper, network, items };
         let plan = plan(&paper.target, lesson.items());
         train(&plan, &mut params, &mut Optimiser::new(Adam::default()), &mut lesson, sink, bench.reporter())?;
-        let mut weights = halved(&params.weights()?)?;
+        let mut weights = params.weights()?.in_half_precision()?;
         weights.metadata = provenance(config, seed, &[("arm", format!("{:?}", paper.arm)), ("labelled", paper.labelled.to_string())]);
         Ok(weights)
     }

@@ -1,5 +1,9 @@
 //! Streaming metrics that can be merged exactly.
 
+mod overlap;
+
+pub use overlap::{dice, hd95};
+
 use crate::dataset::Batch;
 use crate::error::{Error, Result};
 use crate::model::Prediction;
@@ -17,6 +21,24 @@ pub struct Estimate {
     pub ci95: Option<[f64; 2]>,
     /// Unit: `%`, `mJ`, `1` ...
     pub unit: String,
+}
+
+/// Mean with the 95 % interval of Student's t; no interval for fewer than two values, and not a number for none.
+#[allow(clippy::cast_precision_loss, reason = "counts of values")]
+pub fn mean_ci(values: &[f64]) -> (f64, Option<[f64; 2]>) {
+    // Two-sided 97.5 % quantiles of t for 1 to 15 degrees of freedom, then that of the normal distribution.
+    const T: [f64; 15] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131];
+    if values.is_empty() {
+        return (f64::NAN, None);
+    }
+    let n = values.len() as f64;
+    let centre = values.iter().sum::<f64>() / n;
+    if values.len() < 2 {
+        return (centre, None);
+    }
+    let spread = (values.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let half = T.get(values.len() - 2).copied().unwrap_or(1.96) * spread / n.sqrt();
+    (centre, Some([centre - half, centre + half]))
 }
 
 /// A metric that sees one batch at a time. Shards joined by [`Metric::merge`] equal one run over everything, bit for bit.
