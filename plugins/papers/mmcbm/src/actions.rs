@@ -11,6 +11,7 @@ use crate::metrics::{greatest, softmax};
 use crate::model::metadata;
 use crate::phantom::{self, Patient, Split, Template};
 use serde_json::{Value, json};
+use std::path::Path;
 use zoo_core::model::ActionSpec;
 use zoo_core::{Config, Error, Result, Tensor, Workbench};
 
@@ -27,7 +28,10 @@ pub(crate) fn specs() -> Vec<ActionSpec> {
             INTERVENE,
             "PATIENT EDIT...: the answer after edits, each `CONCEPT=SCORE` or `CLASS:CONCEPT=CONTRIBUTION`, by names or numbers",
         ),
-        spec(DRY_RUN, "CONFIG: builds the encoders of a full-scale configuration with random weights and runs each once"),
+        spec(
+            DRY_RUN,
+            "CONFIG [FILE]: builds the encoders of a full-scale configuration, with random weights or an authors' checkpoint (safetensors), and runs each once",
+        ),
     ]
 }
 
@@ -35,7 +39,7 @@ pub(crate) fn act(action: &str, args: &[String], model: &str, config: &Config, b
     if action == DRY_RUN {
         let names = full_scale::CONFIGS.map(|(name, _)| name).join(", ");
         let name = args.first().ok_or_else(|| Error::argument("arguments of dry-run", format!("one of {names}"), "none"))?;
-        return full_scale::dry_run(name, bench);
+        return full_scale::dry_run(name, args.get(1).map(Path::new), bench);
     }
     if ![EXPLAIN, INTERVENE].contains(&action) {
         let hint = "its commands are explain, intervene and dry-run".into();

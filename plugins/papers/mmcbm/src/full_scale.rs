@@ -1,11 +1,13 @@
 //! The paper's own model as a configuration (specification sections 2 to 5 and 9). It is described, exported with random weights and
 //! run once by `dry-run`, not trained here: its images are given by their owners alone.
 
+use crate::authors::checkpoint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use zoo_core::{Artifact, DType, Dim, Error, Result, Tensor, Weights, Workbench};
 use zoo_formats::onnx::{Conv, Graph, Value};
 
@@ -191,13 +193,8 @@ pub fn encoder(name: &str, side: usize, weights: &Weights) -> Result<Artifact> {
     b.graph.finish().map_err(Into::into)
 }
 
-/// Builds every encoder with random weights and runs each on one random image.
-///
-/// # Errors
-/// As [`read`]; whatever building and running find.
-pub fn dry_run(name: &str, bench: &mut dyn Workbench) -> Result<Json> {
-    let config = read(name)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// Random weights of an encoder, neutral batch normalisation.
+fn random(config: &FullScale, rng: &mut impl Rng) -> Result<Weights> {
     let mut weights = Weights::new();
     for (name, shape) in tensors(config.features) {
         let count: usize = shape.iter().product();
@@ -216,14 +213,33 @@ pub fn dry_run(name: &str, bench: &mut dyn Workbench) -> Result<Json> {
             .collect();
         weights.insert(name, Tensor::from_vec(shape, values)?);
     }
+    Ok(weights)
+}
+
+/// Builds every encoder, from an authors' checkpoint in safetensors or with random weights, and runs each on one random image.
+///
+/// # Errors
+/// As [`read`] and [`crate::authors::checkpoint`]; whatever building and running find.
+pub fn dry_run(name: &str, file: Option<&Path>, bench: &mut dyn Workbench) -> Result<Json> {
+    let config = read(name)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let (encoders, origin) = match file {
+        Some(path) => (checkpoint(&config, &zoo_formats::safetensors::read(path)?)?.encoders, "the authors' checkpoint"),
+        None => ([("every modality".to_string(), random(&config, &mut rng)?)].into(), "random"),
+    };
     let pixels = (0..3 * config.side * config.side).map(|_| rng.random::<f32>()).collect();
-    let artifact = encoder("mmcbm_encoder", config.side, &weights)?;
-    let bytes = artifact.main()?.bytes.len();
-    let outputs = bench.compile(&artifact)?.run(&[Tensor::from_vec([1, 3, config.side, config.side], pixels)?])?;
-    let features = outputs.first().ok_or_else(|| Error::artifact("session", "outputs", "expected features, found none"))?;
-    let parameters: usize = weights.tensors.iter().filter(|(n, _)| !n.contains("running_")).map(|(_, t)| t.len()).sum();
-    Ok(json!({"config": name, "encoders": config.modalities, "parameters_of_an_encoder": parameters, "onnx_bytes": bytes,
-        "features": features.shape(), "finite": features.to_f32().iter().all(|v| v.is_finite()), "data": config.data, "weights": "random"}))
+    let image = Tensor::from_vec([1, 3, config.side, config.side], pixels)?;
+    let mut graphs = Vec::new();
+    for (modality, weights) in &encoders {
+        let artifact = encoder("mmcbm_encoder", config.side, weights)?;
+        let bytes = artifact.main()?.bytes.len();
+        let outputs = bench.compile(&artifact)?.run(std::slice::from_ref(&image))?;
+        let features = outputs.first().ok_or_else(|| Error::artifact("session", "outputs", "expected features, found none"))?;
+        let parameters: usize = weights.tensors.iter().filter(|(n, _)| !n.contains("running_")).map(|(_, t)| t.len()).sum();
+        graphs.push(json!({"modality": modality, "parameters": parameters, "onnx_bytes": bytes, "features": features.shape(),
+            "finite": features.to_f32().iter().all(|v| v.is_finite())}));
+    }
+    Ok(json!({"config": name, "modalities": config.modalities, "encoders": graphs, "data": config.data, "weights": origin}))
 }
 
 #[cfg(test)]
