@@ -12,6 +12,7 @@ use zoo_data_medical as _;
 use zoo_data_neuro as _;
 use zoo_data_neuromorphic as _;
 use zoo_data_vision as _;
+use zoo_girnet as _;
 use zoo_hebbff as _;
 use zoo_imaging_planes as _;
 use zoo_mmcbm as _;
