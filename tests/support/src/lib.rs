@@ -1,4 +1,4 @@
-//! For tests only: finds the Python of the test environment and runs scripts with it.
+//! For tests only: the Python of the test environment, and a hub on the loopback interface.
 //!
 //! A test that needs Python starts with
 //!
@@ -10,6 +10,8 @@
 //! }
 //! # }
 //! ```
+
+pub mod hub;
 
 use std::ffi::OsStr;
 use std::io::{Error, Result, Write};

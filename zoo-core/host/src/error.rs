@@ -149,6 +149,17 @@ pub enum Error {
         /// The client's account.
         message: String,
     },
+    /// A server stopped sending.
+    #[error(
+        "{what}: the server sent nothing for {seconds} s; run the command again to go on from there, or raise HF_HUB_DOWNLOAD_TIMEOUT \
+             (seconds)"
+    )]
+    Stalled {
+        /// What was asked for.
+        what: String,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// A server refused.
     #[error("{what}: the server answered {status}; {mend}")]
     Refused {

@@ -71,7 +71,7 @@ impl Terminal {
     fn start(&self, task: &str, total: Option<u64>, unit: &str) -> Task {
         let bar = self.bars.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         let template = match (total, unit) {
-            (Some(_), "bytes") => "{msg:24} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            (Some(_), "B") => "{msg:24} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             (Some(_), _) => "{msg:24} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
             (None, _) => "{msg:24} {spinner} {human_pos}",
         };

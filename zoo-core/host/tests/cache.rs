@@ -164,27 +164,34 @@ fn what_a_killed_writer_left_is_overwritten() {
     assert_eq!(place.blobs(), [sum(&content)]);
 }
 
+/// A full disk is met by the whole program in `tests/faults`.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_and_a_read_only_one_end_it_at_once() {
-    let content = noise(5_000_000);
-    let text = registry(&content, ", unpack = \"gz\"", "");
+fn a_read_only_disk_ends_it_at_once() {
+    let content = noise(5_000);
     let place = Place::new();
-    provide(&place, "x.bin.gz", &gz(&content));
-    // What is written there meets the kernel's full disk.
-    let blobs = place.path("cache/blobs/sha256");
-    fs::create_dir_all(&blobs).unwrap();
-    std::os::unix::fs::symlink("/dev/full", blobs.join(format!("{}.part", sum(&content)))).unwrap();
-    let error = place.fetcher("").dataset(&entry(&text), &Silent).unwrap_err();
-    assert!(matches!(error, Error::DiskFull { .. }), "{error}");
-    assert!(error.to_string().contains("no space left on the disk; free some, or set ZOO_CACHE"), "{error}");
-    assert!(place.blobs().is_empty());
-    place.fetcher("").dataset(&entry(&text), &Silent).unwrap();
+    provide(&place, "x.bin", &content);
     // Nobody, not even root, makes folders there.
     let options = FetchOptions { cache: "/sys/zoo".into(), ..place.options("") };
-    let error = Fetcher::new(options).unwrap().dataset(&entry(&text), &Silent).unwrap_err();
+    let error = Fetcher::new(options).unwrap().dataset(&entry(&registry(&content, "", "")), &Silent).unwrap_err();
     assert!(matches!(error, Error::ReadOnlyCache { .. }), "{error:?}");
     assert!(error.to_string().contains("set ZOO_CACHE to a folder that is"), "{error}");
+}
+
+/// A process that is killed while it checks a local file leaves a link to that very file under the blob's temporary name.
+#[test]
+fn a_link_that_a_killed_process_left_is_not_written_through() {
+    let content = noise(5_000);
+    let place = Place::new();
+    let own = place.path("own.bin");
+    fs::write(&own, b"somebody's own file").unwrap();
+    provide(&place, "x.bin.gz", &gz(&content));
+    let blobs = place.path("cache/blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::hard_link(&own, blobs.join(format!("{}.part", sum(&content)))).unwrap();
+    place.fetcher("").dataset(&entry(&registry(&content, ", unpack = \"gz\"", "")), &Silent).unwrap();
+    assert_eq!(fs::read(&own).unwrap(), b"somebody's own file");
+    assert_eq!(place.blobs(), [sum(&content)]);
 }
 
 #[test]

@@ -5,7 +5,6 @@ mod loopback;
 use loopback::{Heard, Place, REVISION, Reply, Server, entry, hub_registry, noise, program, sum};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
 use zoo_core::Silent;
 use zoo_host::Error;
 use zoo_host::fetch::{FetchOptions, Fetcher};
@@ -100,8 +99,7 @@ fn a_public_file_is_fetched_without_the_token() {
     assert!(hub.seen().iter().all(|r| !r.headers.contains_key("authorization")));
 }
 
-/// Why private files do not go through the client. If this fails, a new version of it no longer passes the token on, and
-/// our own transfer of private files can go.
+/// One reason why files do not go through the client's own transfer.
 #[test]
 fn the_client_itself_would_send_the_token_to_the_storage_host() {
     let content = noise(1_000);
@@ -138,6 +136,48 @@ fn a_broken_download_goes_on_where_it_broke() {
 }
 
 #[test]
+fn a_server_that_stops_sending_is_left_and_the_part_kept() {
+    for ranges in [true, false] {
+        let content = noise(300_000);
+        let (served, mut first) = (content.clone(), true);
+        let server = Server::new(move |request| {
+            let whole = || Reply::new(200, served.clone()).with("ETag", sum(&served)).with("X-Repo-Commit", REVISION);
+            let reply = if ranges { Reply::file(request, &served) } else { whole() };
+            if request.is_download() && std::mem::take(&mut first) { reply.stall(100_000, None) } else { reply }
+        });
+        let place = Place::new();
+        let entry = entry(&hub_registry(&content));
+        let options = FetchOptions { timeout: std::time::Duration::from_secs(1), ..place.options(&server.url) };
+        let error = Fetcher::new(options.clone()).unwrap().dataset(&entry, &Silent).unwrap_err().to_string();
+        assert!(error.contains("the server sent nothing for 1 s; run the command again"), "{error}");
+        assert!(place.blobs().is_empty());
+        Fetcher::new(options).unwrap().dataset(&entry, &Silent).unwrap();
+        assert_eq!(server.downloads().last().unwrap().range(), Some("bytes=100000-"));
+        assert_eq!(place.blobs(), [sum(&content)]);
+    }
+}
+
+/// The last run was killed between naming the blob and linking it into the snapshot, or before it had taken a wrong one away.
+#[test]
+fn a_blob_without_its_link_is_taken_up_if_it_is_right() {
+    for (left, downloads) in [(noise(50_000), 0), (vec![7; 50_000], 1)] {
+        let content = noise(50_000);
+        let (server, place) = (Server::hub(&content), Place::new());
+        let hub = place.path("hub/datasets--own--pictures");
+        std::fs::create_dir_all(hub.join("blobs")).unwrap();
+        std::fs::write(hub.join("blobs").join(sum(&content)), &left).unwrap();
+        // A link that leads nowhere, too.
+        let snapshot = hub.join("snapshots").join(REVISION).join("data");
+        std::fs::create_dir_all(&snapshot).unwrap();
+        std::os::unix::fs::symlink("../../../blobs/gone", snapshot.join("test.parquet")).unwrap();
+        let files = place.fetcher(&server.url).dataset(&entry(&hub_registry(&content)), &Silent).unwrap();
+        assert_eq!(std::fs::read(files.get("test.parquet").unwrap()).unwrap(), content);
+        assert_eq!(std::fs::read(snapshot.join("test.parquet")).unwrap(), content);
+        assert_eq!(server.downloads().len(), downloads);
+    }
+}
+
+#[test]
 fn a_part_that_is_whole_or_wrong_is_made_anew() {
     let content = noise(50_000);
     let place = Place::new();
@@ -157,14 +197,10 @@ fn a_part_that_is_whole_or_wrong_is_made_anew() {
 #[test]
 fn a_killed_process_leaves_a_cache_that_the_next_one_completes() {
     let content = noise(3_000_000);
-    let (served, (gate, wait)) = (content.clone(), channel());
-    let mut wait = Some(wait);
+    let (served, mut first) = (content.clone(), true);
     let server = Server::new(move |request| {
-        let mut reply = Reply::file(request, &served);
-        if request.is_download() {
-            reply.stall = wait.take().map(|wait| (2_000_000, wait));
-        }
-        reply
+        let reply = Reply::file(request, &served);
+        if request.is_download() && std::mem::take(&mut first) { reply.stall(2_000_000, None) } else { reply }
     });
     let place = Place::new();
     std::fs::write(place.path("registry.toml"), hub_registry(&content)).unwrap();
@@ -184,7 +220,6 @@ fn a_killed_process_leaves_a_cache_that_the_next_one_completes() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(place.blobs().is_empty());
-    drop(gate);
     let output = command().output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let line = String::from_utf8(output.stdout).unwrap();
@@ -218,15 +253,11 @@ fn concurrent_fetchers_download_once() {
 fn the_user_can_stop_it() {
     for ranges in [true, false] {
         let content = noise(1_000_000);
-        let (served, (gate, wait)) = (content.clone(), channel());
-        let mut wait = Some(wait);
+        let (served, mut first) = (content.clone(), true);
         let server = Server::new(move |request| {
             let whole = || Reply::new(200, served.clone()).with("ETag", sum(&served)).with("X-Repo-Commit", REVISION);
-            let mut reply = if ranges { Reply::file(request, &served) } else { whole() };
-            if request.is_download() {
-                reply.stall = wait.take().map(|wait| (800_000, wait));
-            }
-            reply
+            let reply = if ranges { Reply::file(request, &served) } else { whole() };
+            if request.is_download() && std::mem::take(&mut first) { reply.stall(800_000, None) } else { reply }
         });
         let place = Place::new();
         let entry = entry(&hub_registry(&content));
@@ -234,7 +265,6 @@ fn the_user_can_stop_it() {
         let error = place.fetcher(&server.url).dataset(&entry, &heard).unwrap_err();
         assert!(matches!(error, Error::Core(zoo_core::Error::Cancelled)), "{error}");
         assert!(*heard.most.lock().unwrap() < 1_000_000);
-        drop(gate);
         place.fetcher(&server.url).dataset(&entry, &Silent).unwrap();
     }
 }

@@ -138,8 +138,44 @@ fn lies_about_length() {
 }
 
 #[test]
+fn ranges_that_are_not_those_asked_for() {
+    let content = noise(LEN);
+    // The beginning of the file, said to be somewhere else.
+    let served = content.clone();
+    let elsewhere = move |request: &Request| {
+        if request.is_download() {
+            return Reply::new(206, served.clone()).with("Content-Range", format!("bytes 7-{}/{LEN}", LEN - 1));
+        }
+        Reply::file(request, &served)
+    };
+    assert_fault!(elsewhere, Error::NotAHub { .. }, "expected Content-Range bytes 0-, found bytes 7-99999/100000");
+    // A part is left, and the server goes on elsewhere, or not at all: then the whole is asked for.
+    for refuses in [false, true] {
+        let (served, place) = (content.clone(), Place::new());
+        let blobs = place.path("hub/datasets--own--pictures/blobs");
+        std::fs::create_dir_all(&blobs).unwrap();
+        std::fs::write(blobs.join(format!("{}.part", sum(&content))), &content[..40_000]).unwrap();
+        let server = Server::new(move |request| match request.range() {
+            Some("bytes=40000-") if refuses => Reply::new(416, ""),
+            Some("bytes=40000-") => Reply::new(206, &served[30_000..]).with("Content-Range", format!("bytes 30000-99999/{LEN}")),
+            _ => Reply::file(request, &served),
+        });
+        place.fetcher(&server.url).dataset(&entry(&hub_registry(&content)), &Silent).unwrap();
+        assert_eq!(place.blobs(), [sum(&content)]);
+        assert_eq!(server.downloads().len(), 2);
+    }
+}
+
+#[test]
 fn a_connection_that_breaks() {
     let content = noise(LEN);
+    let served = content.clone();
+    let reset = move |request: &Request| {
+        let reply = Reply::file(request, &served);
+        if request.is_download() { reply.reset(30_000) } else { reply }
+    };
+    assert_fault!(reset, Error::Truncated { expected: 100_000, .. }, "truncated");
+    assert_fault!(|_| Reply { raw: Some(noise(500)), ..Reply::default() }, Error::Network { .. }, "check the network");
     assert_fault!(|_| Reply { length: Some(10), ..Reply::new(200, "") }, Error::NotAHub { .. }, "ETag");
     let cut = move |request: &Request| Reply::file(request, &content).cut(if request.is_download() { 1_000 } else { 1 });
     assert_fault!(cut, Error::Truncated { expected: 100_000, found: 1_000, .. }, "Fetch it again");

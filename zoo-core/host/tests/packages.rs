@@ -146,6 +146,15 @@ fn npm_packs_are_read_and_never_run() {
 }
 
 #[test]
+fn what_a_killed_process_left_of_a_package_goes() {
+    let shop = Shop::new();
+    fs::create_dir_all(shop.place.path("cache/tmp/package-left/inbox")).unwrap();
+    fs::write(shop.place.path("cache/tmp/package-left/inbox/pack.tgz"), b"half").unwrap();
+    shop.delivers("npm", "pack-1.0.0.tgz", &tgz(&[("package/data/x.bin", &shop.content)]));
+    shop.works(NPM, "");
+}
+
+#[test]
 fn wheels_are_read_by_name() {
     let shop = Shop::new();
     let packed = gz(&shop.content);

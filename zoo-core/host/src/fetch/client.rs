@@ -17,6 +17,7 @@ const SAID: u64 = 2_000;
 /// A package file in a folder that goes when this goes.
 pub(super) struct Package {
     _folder: TempDir,
+    _lock: File,
     pub(super) path: PathBuf,
     pub(super) what: String,
 }
@@ -30,7 +31,7 @@ pub(super) fn download(
     scratch: &Path,
     reporter: &dyn Reporter,
 ) -> Result<Package> {
-    fs::create_dir_all(scratch).map_err(written_in(scratch, CACHE))?;
+    let lock = sweep(scratch)?;
     let folder = tempfile::Builder::new().prefix("package-").tempdir_in(scratch).map_err(written_in(scratch, CACHE))?;
     let inbox = folder.path().join("inbox");
     fs::create_dir(&inbox).map_err(written_in(&inbox, CACHE))?;
@@ -72,7 +73,25 @@ pub(super) fn download(
         let mut file = File::open(&path).map_err(Error::io(&path))?;
         check(&mut file, &Expect { what: what.clone(), sha256, bytes: None }, reporter)?;
     }
-    Ok(Package { _folder: folder, path, what })
+    Ok(Package { _folder: folder, _lock: lock, path, what })
+}
+
+/// Removes what killed processes left in the folder of packages, unless another process has a package there now. The lock
+/// that comes back says that this one may have.
+fn sweep(scratch: &Path) -> Result<File> {
+    let path = scratch.with_file_name("locks").join("packages");
+    for folder in [Some(scratch), path.parent()].into_iter().flatten() {
+        fs::create_dir_all(folder).map_err(written_in(folder, CACHE))?;
+    }
+    let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(written_in(&path, CACHE))?;
+    if lock.try_lock().is_ok() {
+        for left in fs::read_dir(scratch).map_err(Error::io(scratch))?.flatten() {
+            fs::remove_dir_all(left.path()).ok();
+        }
+        lock.unlock().map_err(Error::io(&path))?;
+    }
+    lock.lock_shared().map_err(Error::io(&path))?;
+    Ok(lock)
 }
 
 fn missing(client: Client) -> Error {

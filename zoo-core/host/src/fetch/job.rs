@@ -34,12 +34,12 @@ impl<'a> Job<'a> {
         Expect { what: format!("{} of data set {}", file.name, self.entry.name), sha256, bytes: Some(file.bytes) }
     }
 
-    /// Takes what is in the cache.
-    pub(super) fn look_up(&mut self) -> Result<()> {
+    /// Takes what is in the cache. `held` says whether the locks of what is missing are held.
+    pub(super) fn look_up(&mut self, held: bool) -> Result<()> {
         for file in self.missing() {
             let Some(sum) = file.sha256 else { continue };
             let expect = self.expect(file, sum);
-            if let Some(path) = self.fetcher.store.lookup(&expect, self.fetcher.options.full_check, self.reporter)? {
+            if let Some(path) = self.fetcher.store.lookup(&expect, self.fetcher.options.full_check, held, self.reporter)? {
                 self.found.insert(file.name.clone(), path);
             }
         }

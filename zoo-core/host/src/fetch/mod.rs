@@ -61,7 +61,7 @@ impl Fetcher {
     /// ([`Error::DiskFull`], [`Error::ReadOnlyCache`]) and [`zoo_core::Error::Cancelled`] at once.
     pub fn dataset(&self, entry: &DatasetEntry, reporter: &dyn Reporter) -> Result<DataFiles> {
         let mut job = Job::new(self, entry, reporter);
-        job.look_up()?;
+        job.look_up(false)?;
         let mut sums: Vec<_> = job.missing().iter().filter_map(|f| f.sha256).collect();
         if job.missing().is_empty() {
             return Ok(job.finish());
@@ -70,7 +70,7 @@ impl Fetcher {
         sums.sort_unstable();
         sums.dedup();
         let _locks = sums.iter().map(|sum| self.store.lock(sum, reporter)).collect::<Result<Vec<_>>>()?;
-        job.look_up()?;
+        job.look_up(true)?;
         let mut failures = Vec::new();
         for source in &entry.sources {
             if job.missing().is_empty() {
@@ -101,11 +101,11 @@ impl Fetcher {
         };
         let what = format!("weights {file} of hub {repo}");
         let expect = Expect { what: what.clone(), sha256: run.sha256, bytes: Some(bytes) };
-        if let Some(path) = self.store.lookup(&expect, self.options.full_check, reporter)? {
+        if let Some(path) = self.store.lookup(&expect, self.options.full_check, false, reporter)? {
             return Ok(path);
         }
         let _lock = self.store.lock(&run.sha256, reporter)?;
-        if let Some(path) = self.store.lookup(&expect, false, reporter)? {
+        if let Some(path) = self.store.lookup(&expect, self.options.full_check, true, reporter)? {
             return Ok(path);
         }
         let outcome = self.through_hub(&HubFile { repo, revision, file, bytes: Some(bytes) }, &expect, None, reporter);

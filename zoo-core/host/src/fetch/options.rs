@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Variable that moves the cache.
 pub(super) const CACHE: &str = "ZOO_CACHE";
@@ -12,6 +13,8 @@ pub(super) const DATA: &str = "ZOO_DATA";
 pub(super) const HUB_CACHE: &str = "HF_HUB_CACHE";
 
 const PUBLIC_HUB: &str = "https://huggingface.co";
+/// That of the hub's own client.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to fetch. [`FetchOptions::from_env`] is the usual start.
 #[derive(Clone)]
@@ -26,6 +29,8 @@ pub struct FetchOptions {
     pub hub_endpoint: String,
     /// Token for repositories that are not public.
     pub hub_token: Option<Token>,
+    /// How long to wait for the hub to connect, to answer and to send more.
+    pub timeout: Duration,
     /// Whether the network must not be used.
     pub offline: bool,
     /// Whether cached files are read and summed again although they were verified before.
@@ -61,6 +66,7 @@ impl std::fmt::Debug for FetchOptions {
             .field("hub_cache", &self.hub_cache)
             .field("hub_endpoint", &self.hub_endpoint)
             .field("hub_token", &self.hub_token)
+            .field("timeout", &self.timeout)
             .field("offline", &self.offline)
             .field("full_check", &self.full_check)
             .finish()
@@ -69,7 +75,8 @@ impl std::fmt::Debug for FetchOptions {
 
 impl FetchOptions {
     /// From the environment: `ZOO_CACHE` (default `~/.cache/zoo`), `ZOO_DATA` (default `~/.local/share/zoo/data`),
-    /// `ZOO_OFFLINE`, and the hub's own `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
+    /// `ZOO_OFFLINE`, and the hub's own `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` and
+    /// `HF_HUB_DOWNLOAD_TIMEOUT` (whole seconds, 10 if absent).
     ///
     /// # Errors
     /// [`Error::NoHome`] if a default is needed and there is no home folder.
@@ -91,6 +98,7 @@ impl FetchOptions {
         let cache = path(CACHE)
             .or_else(|| home.as_ref().map(|h| h.join(".cache/zoo")))
             .ok_or(Error::NoHome { what: "the cache", variable: CACHE })?;
+        let seconds = text("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|s| s.trim().parse().ok());
         let hub_home = path("HF_HOME").or_else(|| cache_home.map(|c| c.join("huggingface")));
         Ok(Self {
             cache,
@@ -98,6 +106,7 @@ impl FetchOptions {
             hub_cache: path(HUB_CACHE).or_else(|| path("HUGGINGFACE_HUB_CACHE")).or_else(|| hub_home.map(|h| h.join("hub"))),
             hub_endpoint: text("HF_ENDPOINT").map_or_else(|| PUBLIC_HUB.into(), |e| e.trim_end_matches('/').to_owned()),
             hub_token: text("HF_TOKEN").map(|t| Token::new(t.trim())),
+            timeout: seconds.filter(|&s| s > 0).map_or(TIMEOUT, Duration::from_secs),
             offline: on("ZOO_OFFLINE") || on("HF_HUB_OFFLINE"),
             full_check: false,
         })
@@ -137,6 +146,8 @@ mod tests {
         assert_eq!(options(&[("HOME", "/h"), ("HF_HOME", "/f"), ("HF_HUB_CACHE", "/c")]).unwrap().hub_cache, Some("/c".into()));
         assert!(options(&[("HOME", "/h"), ("HF_HUB_OFFLINE", "True")]).unwrap().offline);
         assert!(!options(&[("HOME", "/h"), ("ZOO_OFFLINE", "0")]).unwrap().offline);
+        assert_eq!(options(&[("HOME", "/h")]).unwrap().timeout.as_secs(), 10);
+        assert_eq!(options(&[("HOME", "/h"), ("HF_HUB_DOWNLOAD_TIMEOUT", "3")]).unwrap().timeout.as_secs(), 3);
     }
 
     #[test]

@@ -14,7 +14,6 @@ const TRIES: usize = 3;
 /// A server that asks for a longer pause gets the user's decision.
 const LONGEST_PAUSE: u64 = 20;
 const PAUSE_STEP: Duration = Duration::from_millis(100);
-const TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK: u64 = 256;
 
 /// A file as the hub describes it.
@@ -36,6 +35,7 @@ pub(super) struct Offer {
 pub(super) struct Prober {
     agent: Agent,
     origin: Option<Origin>,
+    timeout: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,15 +53,21 @@ impl Origin {
 }
 
 impl Prober {
-    pub(super) fn new(endpoint: &str) -> Self {
+    /// `timeout` bounds connecting and each wait for the server, not a whole transfer.
+    pub(super) fn new(endpoint: &str, timeout: Duration) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_connect(Some(TIMEOUT))
-            .timeout_recv_response(Some(TIMEOUT))
+            .timeout_connect(Some(timeout))
+            .timeout_per_read(Some(timeout))
             .user_agent(concat!("zoo/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), origin: endpoint.parse().ok().and_then(|uri| Origin::of(&uri)) }
+        Self { agent: config.into(), origin: endpoint.parse().ok().and_then(|uri| Origin::of(&uri)), timeout }
+    }
+
+    /// The error for a server that has stopped sending.
+    pub(super) fn stalled(&self, what: &str) -> Error {
+        Error::Stalled { what: what.to_owned(), seconds: self.timeout.as_secs() }
     }
 
     /// One request, without following redirects. The token is added only where `url` is the hub's.
@@ -74,7 +80,10 @@ impl Prober {
         if let Some(token) = token.filter(|_| home) {
             request = request.header("Authorization", format!("Bearer {}", token.secret()));
         }
-        request.call().map_err(|e| Error::Network { what: what.to_owned(), message: e.to_string() })
+        request.call().map_err(|e| match e {
+            ureq::Error::Timeout(ureq::Timeout::PerRead) => self.stalled(what),
+            other => Error::Network { what: what.to_owned(), message: other.to_string() },
+        })
     }
 
     /// Finds out what is at `url`, following redirects and waiting where the server asks for a short pause.

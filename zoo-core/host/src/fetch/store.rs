@@ -3,7 +3,7 @@
 //! ```text
 //! blobs/sha256/HEX        a verified file
 //! blobs/sha256/HEX.part   being written, under the lock
-//! blobs/sha256/HEX.ok     size, time and inode of the file when it was verified
+//! blobs/sha256/HEX.ok     size, time and inode of the file when it was verified; written under the lock
 //! locks/HEX               held while the file is being made; freed by the kernel if its holder dies
 //! ```
 
@@ -11,7 +11,7 @@ use super::stream::{self, Expect, written};
 use crate::error::{Error, Result};
 use crate::registry::Sha256;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 use zoo_core::{Level, Reporter};
@@ -43,12 +43,17 @@ impl Store {
         self.root.join("blobs/sha256").join(sum.to_string())
     }
 
-    /// Waits for the lock of a blob.
-    pub(super) fn lock(&self, sum: &Sha256, reporter: &dyn Reporter) -> Result<Lock> {
+    fn lock_file(&self, sum: &Sha256) -> Result<(File, PathBuf)> {
         let folder = self.root.join("locks");
         fs::create_dir_all(&folder).map_err(written(&folder))?;
         let path = folder.join(sum.to_string());
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(written(&path))?;
+        Ok((file, path))
+    }
+
+    /// Waits for the lock of a blob.
+    pub(super) fn lock(&self, sum: &Sha256, reporter: &dyn Reporter) -> Result<Lock> {
+        let (file, path) = self.lock_file(sum)?;
         let mut told = false;
         loop {
             match file.try_lock() {
@@ -67,8 +72,9 @@ impl Store {
     }
 
     /// The verified file, if it is there. A file whose size, time or inode changed since it was verified, or any file if
-    /// `full`, is read and summed again; a damaged one is removed.
-    pub(super) fn lookup(&self, expect: &Expect, full: bool, reporter: &dyn Reporter) -> Result<Option<PathBuf>> {
+    /// `full`, is read and summed again. A damaged one is removed if the caller holds its lock; without the lock it may
+    /// already be another process's new file, and counts as not there.
+    pub(super) fn lookup(&self, expect: &Expect, full: bool, held: bool, reporter: &dyn Reporter) -> Result<Option<PathBuf>> {
         let blob = self.blob(&expect.sha256);
         let Ok(mark) = mark(&blob) else { return Ok(None) };
         if !full && fs::read_to_string(marker(&blob)).is_ok_and(|known| known == mark) {
@@ -77,11 +83,15 @@ impl Store {
         let mut file = File::open(&blob).map_err(Error::io(&blob))?;
         match stream::check(&mut file, expect, reporter) {
             Ok(()) => {
-                // A cache on a read-only disk still serves; it only has to be summed each time.
-                self.remember(&blob).ok();
+                // A cache on a read-only disk still serves, as does one whose lock another has; it only has to be summed again.
+                let lock = if held { None } else { self.lock_file(&expect.sha256).ok() };
+                if held || lock.is_some_and(|(lock, _)| lock.try_lock().is_ok()) {
+                    remember(&blob, &mark).ok();
+                }
                 Ok(Some(blob))
             }
             Err(Error::Core(stopped)) => Err(stopped.into()),
+            Err(_) if !held => Ok(None),
             Err(fault) => {
                 reporter.log(Level::Warn, "fetch", &format!("removing a damaged file from the cache: {fault}"));
                 fs::remove_file(&blob).map_err(written(&blob))?;
@@ -95,7 +105,7 @@ impl Store {
     pub(super) fn write(&self, expect: &Expect, from: &mut dyn Read, reporter: &dyn Reporter) -> Result<PathBuf> {
         let blob = self.blob(&expect.sha256);
         let part = self.part(&blob)?;
-        let result = File::create(&part).map_err(written(&part)).and_then(|mut file| {
+        let result = File::create_new(&part).map_err(written(&part)).and_then(|mut file| {
             stream::copy(from, &mut file, &part, expect, reporter)?;
             file.sync_all().map_err(written(&part))
         });
@@ -115,7 +125,6 @@ impl Store {
         let mut file = File::open(&path).map_err(Error::io(&path))?;
         let blob = self.blob(&expect.sha256);
         let part = self.part(&blob)?;
-        fs::remove_file(&part).ok();
         if fs::hard_link(&path, &part).is_err() {
             return self.write(expect, &mut file, reporter);
         }
@@ -127,30 +136,35 @@ impl Store {
         Ok(blob)
     }
 
+    /// The name under which a blob is made, with nothing there. What a killed process left may be a link to somebody's own
+    /// file, which must not be written to.
     fn part(&self, blob: &Path) -> Result<PathBuf> {
         let folder = blob.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder).map_err(written(folder))?;
-        Ok(blob.with_extension("part"))
+        let part = blob.with_extension("part");
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(written(&part)(error)),
+            _ => Ok(part),
+        }
     }
 
     fn settle(&self, part: &Path, blob: &Path) -> Result<()> {
+        let mark = mark(part).map_err(Error::io(part))?;
         fs::rename(part, blob).map_err(written(blob))?;
         if let Some(folder) = blob.parent() {
             // The name itself must survive a power cut; not every file system lets a folder be synced.
             File::open(folder).and_then(|f| f.sync_all()).ok();
         }
-        self.remember(blob)
+        remember(blob, &mark)
     }
+}
 
-    fn remember(&self, blob: &Path) -> Result<()> {
-        let path = marker(blob);
-        let mark = mark(blob).map_err(Error::io(blob))?;
-        let folder = blob.parent().unwrap_or(&self.root);
-        let fresh = tempfile::NamedTempFile::new_in(folder).map_err(written(&path))?;
-        fs::write(fresh.path(), mark).map_err(written(&path))?;
-        fresh.persist(&path).map_err(|e| written(&path)(e.error))?;
-        Ok(())
-    }
+/// Notes that a file was verified as it was when `mark` was taken. The caller holds its lock.
+fn remember(blob: &Path, mark: &str) -> Result<()> {
+    let path = marker(blob);
+    let part = blob.with_extension("ok.part");
+    fs::write(&part, mark).map_err(written(&part))?;
+    fs::rename(&part, &path).map_err(written(&path))
 }
 
 fn marker(blob: &Path) -> PathBuf {
