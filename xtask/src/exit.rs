@@ -1,5 +1,6 @@
 //! From errors to exit status and message.
 
+use std::io::Write;
 use std::process::ExitCode;
 use zoo_core::Error;
 
@@ -19,19 +20,29 @@ pub(crate) const CANCELLED: u8 = 130;
 #[error("{0}")]
 pub(crate) struct WrongUse(pub(crate) String);
 
-/// Prints an error with its causes and gives the exit status that belongs to it.
+/// Prints an error with its causes and gives the exit status that belongs to it. A reader of stdout that has left, as `head`
+/// does, is told nothing.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    let left = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    if !error.root_cause().downcast_ref().is_some_and(left) {
+        // Where stderr can't be written, the status has to say it.
+        print(error, &mut std::io::stderr().lock()).ok();
+    }
+    ExitCode::from(status(error))
+}
+
+fn print(error: &anyhow::Error, to: &mut dyn Write) -> std::io::Result<()> {
     let mut said = error.to_string();
-    eprintln!("error: {said}");
+    writeln!(to, "error: {said}")?;
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
         // Many errors repeat their cause in their own message.
         if !said.contains(&text) {
-            eprintln!("  caused by: {text}");
+            writeln!(to, "  caused by: {text}")?;
             said.push_str(&text);
         }
     }
-    ExitCode::from(status(error))
+    Ok(())
 }
 
 /// The exit status for an error.

@@ -2,6 +2,7 @@
 
 use super::compile_options;
 use crate::cli::Global;
+use crate::stdout::say;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,10 @@ const THREADS: usize = 2;
 pub(super) fn backends(zoo: &Zoo, as_json: bool, python: Option<&Path>, global: &Global, reporter: &dyn Reporter) -> Result<()> {
     let rows = backend_rows(zoo, python, global, reporter)?;
     if as_json {
-        println!("{}", json!({"schema": SCHEMA, "machine": machine(), "rows": rows}));
+        say!("{}", json!({"schema": SCHEMA, "machine": machine(), "rows": rows}));
         return Ok(());
     }
-    print(&rows);
-    Ok(())
+    print(&rows)
 }
 
 /// `bench executor`.
@@ -44,13 +44,13 @@ pub(super) fn executor(as_json: bool, python: Option<PathBuf>, recording: Option
             report.fit.map(|[fixed, slope, error]| json!({"fixed_ms": fixed, "ns_per_synop": slope, "greatest_relative_error": error}));
         let all =
             json!({"schema": SCHEMA, "machine": machine(), "versions": versions, "rows": report.rows, "fit": fit, "goals": report.goals});
-        println!("{all:#}");
+        say!("{all:#}");
         return Ok(());
     }
-    print(&report.rows);
+    print(&report.rows)?;
     for goal in &report.goals {
         let measured = goal.measured.map_or("not run".into(), |m| format!("{m:.3}"));
-        println!("{:64} bar {:6.2}, measured {measured}, {}", goal.goal, goal.bar, if goal.met { "met" } else { "MISSED" });
+        say!("{:64} bar {:6.2}, measured {measured}, {}", goal.goal, goal.bar, if goal.met { "met" } else { "MISSED" });
     }
     Ok(())
 }
@@ -70,19 +70,20 @@ pub(super) fn train(as_json: bool, python: Option<PathBuf>, reporter: &dyn Repor
     }
     let rows = zoo_train::bench::bench_train(python.as_deref(), zoo_train::bench::Effort::default(), reporter)?;
     if as_json {
-        println!("{:#}", json!({"schema": SCHEMA, "machine": machine(), "rows": rows}));
+        say!("{:#}", json!({"schema": SCHEMA, "machine": machine(), "rows": rows}));
     } else {
         for row in &rows {
-            println!("{row}");
+            say!("{row}");
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(rows: &[Row]) {
+fn print(rows: &[Row]) -> Result<()> {
     for row in rows {
-        println!("{:22} {:12.3} {:10} {:20} {:12.3} ratio {:.3}", row.case, row.ours, row.unit, row.peer, row.peer_value, row.ratio);
+        say!("{:22} {:12.3} {:10} {:20} {:12.3} ratio {:.3}", row.case, row.ours, row.unit, row.peer, row.peer_value, row.ratio);
     }
+    Ok(())
 }
 
 fn machine() -> serde_json::Value {

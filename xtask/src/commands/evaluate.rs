@@ -3,6 +3,7 @@
 use super::{compile_options, open_with, write_result};
 use crate::cli::{EvalArgs, Global};
 use crate::exit::{self, WrongUse};
+use crate::stdout::write;
 use anyhow::Result;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -134,8 +135,8 @@ fn show(results: &Results, args: &EvalArgs) -> Result<()> {
     }
     if !to_stdout {
         let style = TableStyle { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
-        print!("{}", table(results, style));
-        print!("{}", timings(&results.runs));
+        write(format_args!("{}", table(results, style)))?;
+        write(format_args!("{}", timings(&results.runs)))?;
     }
     Ok(())
 }

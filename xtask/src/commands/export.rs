@@ -1,6 +1,7 @@
 //! `export`.
 
 use super::triton;
+use crate::stdout::say;
 use anyhow::{Context, Result};
 use std::path::Path;
 use zoo_core::{Artifact, ArtifactKind, Error, ExportRequest, Reporter};
@@ -47,10 +48,11 @@ pub(super) fn export(
 }
 
 fn write(artifact: &Artifact, out: &Path) -> Result<()> {
-    for file in &artifact.files {
+    // The graph last, so that it never stands there without its weights.
+    for file in artifact.files.iter().rev() {
         let path = out.join(&file.name);
         zoo_host::files::write_atomically(&path, &file.bytes)?;
-        println!("{} ({} bytes)", path.display(), file.bytes.len());
+        say!("{} ({} bytes)", path.display(), file.bytes.len());
     }
     Ok(())
 }

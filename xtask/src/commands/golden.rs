@@ -1,5 +1,6 @@
 //! `golden`: re-makes golden values with the scripts that stand beside them.
 
+use crate::stdout::say;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +37,7 @@ pub(super) fn golden(root: &Path, check: bool, only: Option<&str>) -> Result<()>
     if !faults.is_empty() {
         bail!("golden values differ from what their scripts make now, or a script failed:\n  {}", faults.join("\n  "));
     }
-    println!("{} golden folders {}", scripts.len(), if check { "agree" } else { "made" });
+    say!("{} golden folders {}", scripts.len(), if check { "agree" } else { "made" });
     Ok(())
 }
 

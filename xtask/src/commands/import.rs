@@ -1,6 +1,7 @@
 //! `import`.
 
 use crate::cli::Names;
+use crate::stdout::say;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use zoo_core::{Dialect, Reporter};
@@ -15,6 +16,6 @@ pub(super) fn import(zoo: &Zoo, name: &str, file: &Path, names: Names, out: Opti
     let weights = model.model.import(&zoo_formats::safetensors::read(file)?, dialect, &model.config)?;
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{}.safetensors", name.replace('/', "-"))));
     zoo_formats::safetensors::write_atomically(&out, &weights)?;
-    println!("{} ({} tensors)", out.display(), weights.tensors.len());
+    say!("{} ({} tensors)", out.display(), weights.tensors.len());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `info`.
 
+use crate::stdout::{say, write};
 use anyhow::Result;
 use serde_json::{Value, json};
 use zoo_core::Reporter;
@@ -8,10 +9,10 @@ use zoo_host::zoo::{FoundModel, Zoo};
 pub(super) fn info(zoo: &Zoo, name: &str, as_json: bool, reporter: &dyn Reporter) -> Result<()> {
     let model = zoo.model(name, reporter)?;
     if as_json {
-        println!("{}", serde_json::to_string(&facts(&model))?);
+        say!("{}", serde_json::to_string(&facts(&model))?);
         return Ok(());
     }
-    print!("{}", text(&model));
+    write(format_args!("{}", text(&model)))?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `list`.
 
 use crate::cli::Listed;
+use crate::stdout::{say, write};
 use anyhow::Result;
 use serde_json::{Value, json};
 use zoo_core::Availability;
@@ -14,9 +15,9 @@ pub(super) fn list(zoo: &Zoo, what: Listed, as_json: bool) -> Result<()> {
         Listed::Plugins => plugins(zoo),
     };
     if as_json {
-        println!("{}", serde_json::to_string(&rows)?);
+        say!("{}", serde_json::to_string(&rows)?);
     } else {
-        print!("{}", columns(&rows));
+        write(format_args!("{}", columns(&rows)))?;
     }
     Ok(())
 }

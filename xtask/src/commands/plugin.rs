@@ -3,6 +3,7 @@
 use super::registry;
 use crate::cli::{DoorArg, Global, PluginCommand};
 use crate::exit;
+use crate::stdout::{say, write};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -52,12 +53,12 @@ pub(super) fn plugin(command: &PluginCommand, global: &Global, reporter: &dyn Re
             let checkout = std::fs::canonicalize(super::root(global)?)?;
             let beside = checkout.parent().unwrap_or(&checkout).join(name);
             for file in scaffold(kind.parse()?, name, &beside)? {
-                println!("{}", file.display());
+                say!("{}", file.display());
             }
         }
         PluginCommand::Verify { path, here: true } => {
             let report = verify(path);
-            println!("{report}");
+            say!("{report}");
             return Ok(ExitCode::from(if report.passed() { exit::OK } else { exit::BAR }));
         }
         PluginCommand::Verify { path, here: false } => return verify_apart(path),
@@ -77,15 +78,12 @@ fn verify_apart(path: &Path) -> Result<ExitCode> {
     child.args(["plugin", "verify", "--here"]).arg(path).stderr(Stdio::inherit());
     let output = child.output().context("starting the process of the plugin")?;
     let report = String::from_utf8_lossy(&output.stdout);
-    print!("{report}");
+    write(format_args!("{report}"))?;
     match output.status.code().and_then(|code| u8::try_from(code).ok()) {
         // A library that exits by itself does not get as far as the closing line.
         Some(code @ (exit::OK | exit::BAR)) if report.ends_with(" skipped\n") => Ok(ExitCode::from(code)),
         _ => {
-            println!(
-                "FAILED  the library ended the process it ran in ({}); `plugin verify --here` in a debugger shows where",
-                output.status
-            );
+            say!("FAILED  the library ended the process it ran in ({}); `plugin verify --here` in a debugger shows where", output.status);
             Ok(ExitCode::from(exit::BAR))
         }
     }
@@ -103,9 +101,9 @@ fn list(global: &Global, as_json: bool) -> Result<()> {
     let refused = |r: &zoo_host::plugins::Refused| json!({"name": "-", "version": "-", "door": "dynamic", "state": format!("refused: {}", r.why), "sha256": "", "path": r.path.display().to_string()});
     let rows: Vec<Value> = set.plugins.iter().map(loaded).chain(set.refused.iter().map(refused)).collect();
     if as_json {
-        println!("{}", serde_json::to_string(&rows)?);
+        say!("{}", serde_json::to_string(&rows)?);
     } else {
-        print!("{}", super::list::columns(&rows));
+        write(format_args!("{}", super::list::columns(&rows)))?;
     }
     Ok(())
 }

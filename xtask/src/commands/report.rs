@@ -1,5 +1,6 @@
 //! `report`.
 
+use crate::stdout::say;
 use anyhow::{Context, Result};
 use std::path::{Component, Path, PathBuf};
 use zoo_report::write_site;
@@ -8,7 +9,7 @@ pub(super) fn report(root: &Path, results: Option<PathBuf>, out: Option<PathBuf>
     let results = results.unwrap_or_else(|| root.join("docs/results"));
     let out = out.unwrap_or_else(|| root.join("target/report"));
     let index = write_site(&results, &out, &way(&out, &results)?)?;
-    println!("{}", index.display());
+    say!("{}", index.display());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::compile_options;
 use crate::cli::Global;
+use crate::stdout::say;
 use anyhow::Result;
 use zoo_core::{Device, Reporter};
 use zoo_host::eval::Bench;
@@ -21,8 +22,8 @@ pub(super) fn run(
     let mut bench = Bench { zoo, backend, device: Device::Cpu, options: &options, seed: 0, limit: None, reporter };
     let answer = model.model.act(action, args, &model.entry.name, &model.config, &mut bench)?;
     match answer.as_str() {
-        Some(text) => println!("{text}"),
-        None => println!("{}", serde_json::to_string_pretty(&answer)?),
+        Some(text) => say!("{text}"),
+        None => say!("{}", serde_json::to_string_pretty(&answer)?),
     }
     Ok(())
 }

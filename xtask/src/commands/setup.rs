@@ -1,6 +1,7 @@
 //! `setup`: what is optional, on demand.
 
 use crate::cli::SetupCommand;
+use crate::stdout::say;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,9 +14,9 @@ pub(super) fn setup(what: &SetupCommand, reporter: &dyn Reporter) -> Result<()> 
     match what {
         SetupCommand::Onnxruntime { gpu } => {
             let library = zoo_backend_onnxruntime::setup(*gpu, reporter)?;
-            println!("{}", library.display());
+            say!("{}", library.display());
         }
-        SetupCommand::Peers => println!("{}", make_peers()?.display()),
+        SetupCommand::Peers => say!("{}", make_peers()?.display()),
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `train`: needs the training engine, which is built on demand.
 
 use crate::cli::{Budget, Global};
+use crate::stdout::say;
 #[cfg(not(feature = "train"))]
 use anyhow::Context;
 use anyhow::Result;
@@ -71,6 +72,6 @@ pub(super) fn train(global: &Global, request: &Request, reporter: &dyn Reporter)
     let weights = trainer.train(&config, seed, &mut bench, &mut sink)?;
     let path = out.join("weights.safetensors");
     zoo_formats::safetensors::write_atomically(&path, &weights)?;
-    println!("{}", path.display());
+    say!("{}", path.display());
     Ok(ExitCode::from(exit::OK))
 }

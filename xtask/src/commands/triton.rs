@@ -1,5 +1,6 @@
 //! `export --format triton-repository`: a model folder as Triton, and servers that read its layout, expect it.
 
+use crate::stdout::say;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,15 +20,15 @@ pub(super) fn write(artifact: &Artifact, name: &str, out: &Path) -> Result<()> {
     let folder = out.join(name);
     std::fs::create_dir_all(folder.join("1")).with_context(|| format!("making folder {}", folder.display()))?;
     let main = artifact.main()?.name.clone();
-    for file in &artifact.files {
+    for file in artifact.files.iter().rev() {
         // Weights outside the graph keep the names that the graph knows them by.
         let path = folder.join("1").join(if file.name == main { "model.onnx" } else { &file.name });
         zoo_host::files::write_atomically(&path, &file.bytes)?;
-        println!("{} ({} bytes)", path.display(), file.bytes.len());
+        say!("{} ({} bytes)", path.display(), file.bytes.len());
     }
     let path = folder.join("config.pbtxt");
     zoo_host::files::write_atomically(&path, text.as_bytes())?;
-    println!("{} ({} bytes)", path.display(), text.len());
+    say!("{} ({} bytes)", path.display(), text.len());
     Ok(())
 }
 
