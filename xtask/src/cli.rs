@@ -213,6 +213,9 @@ pub(crate) enum Command {
     Test {
         /// Only tests whose name contains this
         filter: Option<String>,
+        /// Instead, inject every fault into the command line (minutes) and write docs/results/faults
+        #[arg(long, conflicts_with = "filter")]
+        faults: bool,
     },
 }
 

@@ -60,7 +60,8 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
         Command::Report { results, out } => report::report(&root(global)?, results, out)?,
         Command::Setup { what } => setup::setup(&what, reporter)?,
         Command::Golden { only, check } => golden::golden(&root(global)?, check, only.as_deref())?,
-        Command::Test { filter } => test::test(&root(global)?, filter.as_deref())?,
+        Command::Test { faults: true, .. } => test::faults(&root(global)?)?,
+        Command::Test { filter, .. } => test::test(&root(global)?, filter.as_deref())?,
     }
     Ok(ExitCode::from(exit::OK))
 }
@@ -115,10 +116,8 @@ fn compile_options(global: &Global, threads: Option<usize>, extra: &[String]) ->
 
 /// Writes text to a file, atomically, or to stdout for `-`.
 fn write_result(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
     if path == Path::new("-") {
-        std::io::stdout().lock().write_all(text.as_bytes()).context("writing to stdout")?;
-        return Ok(());
+        return crate::stdout::write(format_args!("{text}"));
     }
     zoo_host::files::write_atomically(path, text.as_bytes())?;
     Ok(())

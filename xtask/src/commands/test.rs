@@ -36,6 +36,18 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// Injects every fault into the command line, in a build that can train, and writes the table.
+///
+/// # Errors
+/// If something was lost, or the build fails.
+pub(crate) fn faults(root: &Path) -> Result<()> {
+    // Before the build puts another file in this one's place.
+    let program = std::env::current_exe().context("finding this program")?.with_file_name("zoo-faults");
+    let build = ["build", "--release", "--package", "xtask", "--package", "zoo-faults", "--features", super::train::FEATURE];
+    step(root, "build", cargo().args(build))?;
+    step(root, "faults", Command::new(program).arg("--out").arg(root.join("docs/results/faults")))
+}
+
 fn lints(root: &Path) -> Result<()> {
     let common = ["clippy", "--release", "--workspace", "--all-targets", "--features", super::train::FEATURE, "--", "-D", "warnings"];
     step(root, "lints", cargo().args(common))
