@@ -26,7 +26,11 @@ pub fn rows(kit: &Kit, _: Effort, keep: &mut dyn FnMut(Row)) {
     }
     keep(file_times(kit));
     keep(crowd(kit));
+    for job in [Job::Train, Job::ExportOnnx, Job::ExportEvent] {
+        keep(same_folder(kit, job));
+    }
     keep(orphans(kit));
+    keep(few_handles(kit));
     keep(damaged_cache(kit));
     keep(damaged_checkpoint(kit));
 }
@@ -124,6 +128,52 @@ fn crowd(kit: &Kit) -> Row {
     let downloads = hub.downloads().len();
     if downloads != kit.pictures.len() {
         row.count("0", Err(format!("expected {} downloads, found {downloads}", kit.pictures.len())));
+    }
+    row
+}
+
+/// Several processes that write the same into one folder: what is under way for one is not swept by another.
+fn same_folder(kit: &Kit, job: Job) -> Row {
+    let fault = format!("{CROWD} processes write to the same folder: {}", job.name());
+    if let Err(why) = kit.reference(job) {
+        return Row::skipped(fault, why);
+    }
+    let mut row = Row::new(fault);
+    let (sandbox, hub) = (Sandbox::new(kit), kit.hub());
+    let running: Vec<_> = (0..CROWD).map(|_| sandbox.start(&mut sandbox.command(kit, job, &hub.url))).collect();
+    let ends: Vec<_> = running.into_iter().map(crate::sandbox::Running::finish).collect();
+    for end in ends {
+        row.count(end.name(), expect(&end, 0, "").and_then(|()| sound(&sandbox, kit, job, Moment::End)));
+    }
+    row
+}
+
+/// So few handles for files that something can't be opened: an error that says so, or an end without them.
+fn few_handles(kit: &Kit) -> Row {
+    let mut row = Row::new("few handles for files, in fetch and train");
+    let hub = kit.hub();
+    for job in [Job::Fetch, Job::Train] {
+        if kit.reference(job).is_err() {
+            continue;
+        }
+        for handles in [4, 5, 6, 7, 8, 10] {
+            let sandbox = Sandbox::new(kit);
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &handles.to_string()]).arg(&kit.xtask);
+            sandbox.arguments(&mut command, job);
+            sandbox.environment(&mut command, &hub.url);
+            let end = sandbox.run(&mut command);
+            if end.said.contains("error while loading shared libraries") {
+                // Too few for the program to start at all.
+                continue;
+            }
+            let verdict = match end.status {
+                Some(0) => sound(&sandbox, kit, job, Moment::End),
+                Some(3) if end.said.contains("Too many open files") => survived(kit, &sandbox, job, &hub.url),
+                _ => Err(format!("ended with {}: {}", end.name(), end.said)),
+            };
+            row.count(end.name(), verdict.map_err(|why| format!("{}, {handles} handles: {why}", job.name())));
+        }
     }
     row
 }
