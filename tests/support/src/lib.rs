@@ -1,4 +1,4 @@
-//! For tests only: the Python of the test environment, and a hub on the loopback interface.
+//! For tests only: the Python of the test environment, a hub on the loopback interface, a headless browser.
 //!
 //! A test that needs Python starts with
 //!
@@ -11,6 +11,8 @@
 //! # }
 //! ```
 
+#[cfg(unix)]
+pub mod browser;
 pub mod hub;
 
 use std::ffi::OsStr;

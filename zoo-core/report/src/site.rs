@@ -4,7 +4,7 @@ use crate::chart::standing;
 use crate::page::frame;
 use crate::tables::{claims_table, counts, number, runs_table, tally};
 use maud::{Markup, PreEscaped, html};
-use pulldown_cmark::{Event, Options, Parser, html::push_html};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html::push_html};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,15 +124,30 @@ fn encode(text: &str) -> String {
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// Markdown as HTML; raw HTML in it becomes text.
+/// Markdown as HTML, its headings one level below the page's own; raw HTML in it becomes text.
 fn markdown(text: &str) -> Markup {
     let plain = |event| match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
+        Event::Start(Tag::Heading { level, id, classes, attrs }) => Event::Start(Tag::Heading { level: below(level), id, classes, attrs }),
+        Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(below(level))),
         other => other,
     };
     let mut out = String::new();
     push_html(&mut out, Parser::new_ext(text, Options::ENABLE_TABLES).map(plain));
+    // What is a tag now is the writer's own, for the text has none left: wide tables scroll by themselves, heads say what they head.
+    for (from, to) in [
+        ("<table>", "<div class=\"scroll\"><table>"),
+        ("</table>", "</table></div>"),
+        ("<th>", "<th scope=\"col\">"),
+        ("<th style", "<th scope=\"col\" style"),
+    ] {
+        out = out.replace(from, to);
+    }
     PreEscaped(out)
+}
+
+fn below(level: HeadingLevel) -> HeadingLevel {
+    HeadingLevel::try_from(level as usize + 1).unwrap_or(HeadingLevel::H6)
 }
 
 /// Rows of a benchmark that say ours, peer's and their ratio.
@@ -204,7 +219,7 @@ fn overview(papers: &[Paper], base: &str) -> String {
         h1 { "What was measured" }
         (tally([hold, fail, open]))
         p { "Bars were frozen before they were counted; one that falls short is shown as such. Every number links to its file." }
-        h2 { "Papers" }
+        h2 { "Papers and parts" }
         ul.papers { @for paper in papers { li { a href=(paper.page_name()) { (paper.name) } } } }
         h2 { "Bars" }
         div.scroll { (standing(&standings)) }
@@ -224,7 +239,7 @@ pub fn write_site(results: &Path, out: &Path, base: &str) -> Result<PathBuf, Sit
     let mut papers = Vec::new();
     for folder in sorted(results)?.into_iter().filter(|p| p.is_dir()) {
         let paper = Paper::read(&folder)?;
-        if !(paper.results.is_empty() && paper.benches.is_empty()) {
+        if !(paper.results.is_empty() && paper.benches.is_empty() && paper.others.is_empty()) {
             papers.push(paper);
         }
     }
@@ -268,7 +283,7 @@ mod tests {
     fn what_files_say_is_text_and_never_markup() {
         let results = folder(&[
             ("paper/claims.json", EVIL),
-            ("paper/README.md", "# Notes\n\n<script>alert(3)</script>\n\nand *this* <b>%</b>\n"),
+            ("paper/README.md", "# Notes\n\n<script>alert(3)</script>\n\nand *this* <b>%</b>\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n"),
             (
                 "paper/bench.json",
                 r#"{"schema":"zoo.bench/1","rows":[{"case":"<u>","ours":2.0,"unit":"ms","peer":"p","peer_value":4.0,"ratio":2.0}]}"#,
@@ -288,7 +303,8 @@ mod tests {
         }
         assert!(pages[0].contains("1 hold") && pages[0].contains("1 fail") && pages[0].contains("../results/paper/claims.json"));
         assert!(pages[1].contains("<em>this</em>") && pages[1].contains("other.json") && pages[1].contains("not gating"));
-        assert_eq!((pages[1].matches("<h1").count(), pages[0].matches("<h1").count()), (2, 1));
+        assert_eq!((pages[1].matches("<h1").count(), pages[0].matches("<h1").count()), (1, 1));
+        assert!(pages[1].contains("<h2>Notes</h2>") && pages[1].contains("<th scope=\"col\">a</th><th scope=\"col\" style"));
     }
 
     #[test]
