@@ -82,26 +82,10 @@ pub(crate) enum Command {
         names: Vec<String>,
     },
 
-    /// Export a model's graphs
-    Export {
-        /// Registered name
-        model: String,
-        /// Format; `triton-repository` is ONNX in the folders that Triton and its kin serve from
-        #[arg(long, value_parser = ["onnx", "nir", "event", "safetensors", "triton-repository"])]
-        format: String,
-        /// Folder to write to
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// ONNX operator set [default: 17]
-        #[arg(long)]
-        opset: Option<u32>,
-        /// Time steps of a spiking model [default: as configured]
-        #[arg(long, value_name = "T")]
-        steps: Option<u32>,
-        /// One of the model's graphs (see `info`) [default: all]
-        #[arg(long)]
-        graph: Option<String>,
-    },
+    /// Export models: one format of one model, or folders with every format, graph and a model card
+    #[command(after_help = "Examples:\n  cargo xtask export snn-calibration/vgg-mini-mnist --format onnx --out exported\n  \
+        cargo xtask export snn-calibration/vgg-mini-mnist --out exported\n  cargo xtask export --all --out exported")]
+    Export(ExportArgs),
 
     /// Check a weight file's names and shapes and write it with the zoo's names
     Import {
@@ -193,7 +177,7 @@ pub(crate) enum Command {
         out: Option<PathBuf>,
     },
 
-    /// Install what is optional: the ONNX Runtime library, or the peers of the benchmarks
+    /// Install what is optional: the ONNX Runtime library, the peers of the benchmarks, or the tools of `export --verify`
     Setup {
         /// What to install
         #[command(subcommand)]
@@ -280,6 +264,50 @@ pub(crate) struct EvalArgs {
     /// A backend's own setting, such as `events.mode=async_bfs`
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
+}
+
+/// Arguments of `export`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExportArgs {
+    /// Registered names
+    #[arg(required_unless_present = "all")]
+    pub(crate) models: Vec<String>,
+
+    /// Every registered model
+    #[arg(long, conflicts_with_all = ["models", "format"])]
+    pub(crate) all: bool,
+
+    /// One format, written straight into the folder; `triton-repository` is ONNX in the folders that Triton and its kin serve from [default: every format, in folders named after the models]
+    #[arg(long, value_parser = ["onnx", "nir", "event", "safetensors", "triton-repository"])]
+    pub(crate) format: Option<String>,
+
+    /// Folder to write to [default with --all: target/export]
+    #[arg(long, value_name = "DIR", required_unless_present = "all")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// ONNX operator set [default: 17]
+    #[arg(long, requires = "format")]
+    pub(crate) opset: Option<u32>,
+
+    /// Time steps of a spiking model [default: as configured]
+    #[arg(long, value_name = "T", requires = "format")]
+    pub(crate) steps: Option<u32>,
+
+    /// One of the model's graphs (see `info`) [default: all]
+    #[arg(long, requires = "format")]
+    pub(crate) graph: Option<String>,
+
+    /// Open every file again in Python with onnx.checker, ONNX Runtime, OpenVINO, onnx2torch, onnxslim and others, and compare
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) verify: bool,
+
+    /// Write the tables of --verify as Markdown
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub(crate) page: Option<PathBuf>,
+
+    /// Write what was exported as JSON (zoo.export/1; zoo.verify/1 with --verify); without a FILE, to stdout
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with = "format")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// What `list` lists.
@@ -376,4 +404,6 @@ pub(crate) enum SetupCommand {
     },
     /// A Python environment with the frameworks the benchmarks and golden values compare with
     Peers,
+    /// A Python environment with the tools that `export --verify` opens files with
+    Verify,
 }

@@ -1,6 +1,6 @@
 //! `fetch-and-eval`.
 
-use super::{compile_options, open_with, write_result};
+use super::{command_line, compile_options, open_with, write_result};
 use crate::cli::{EvalArgs, Global};
 use crate::exit::{self, WrongUse};
 use crate::stdout::write;
@@ -150,9 +150,4 @@ fn timings(runs: &[Run]) -> String {
         format!("{} on {}: {:.1} s{speed}{latency}{spikes}\n", run.model, run.backend, run.timing.eval_s)
     };
     runs.iter().map(line).collect()
-}
-
-fn command_line() -> String {
-    let words = std::env::args().skip(1).map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
-    std::iter::once("cargo xtask".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -1,23 +1,80 @@
 //! `export`.
 
-use super::triton;
+use super::{command_line, triton, verify, write_result};
+use crate::cli::{ExportArgs, Global};
+use crate::exit::{self, WrongUse};
 use crate::stdout::say;
 use anyhow::{Context, Result};
 use std::path::Path;
-use zoo_core::{Artifact, ArtifactKind, Error, ExportRequest, Reporter};
+use std::process::ExitCode;
+use zoo_core::{ArtifactKind, Error, ExportRequest, Level, Reporter};
+use zoo_host::export::{Card, CardGraph, ExportReport, ExportRow, PublishedRuns, Written, export_model};
 use zoo_host::zoo::Zoo;
 
-#[allow(clippy::too_many_arguments, reason = "one a flag")]
-pub(super) fn export(
-    zoo: &Zoo,
-    name: &str,
-    format: &str,
-    out: &Path,
-    opset: Option<u32>,
-    steps: Option<u32>,
-    graph: Option<String>,
-    reporter: &dyn Reporter,
-) -> Result<()> {
+/// Where `--all` writes to unless told, and where published results are, seen from the registry's folder.
+const OUT: &str = "target/export";
+const RESULTS: &str = "docs/results";
+
+pub(super) fn export(zoo: &Zoo, args: &ExportArgs, global: &Global, reporter: &dyn Reporter) -> Result<ExitCode> {
+    let out = args.out.clone().unwrap_or_else(|| zoo.root().join(OUT));
+    std::fs::create_dir_all(&out).with_context(|| format!("making folder {}", out.display()))?;
+    let Some(format) = &args.format else { return folders(zoo, args, &out, global, reporter) };
+    let [name] = &args.models[..] else {
+        return Err(WrongUse(format!("--format goes with one model, found {}; leave it out for several", args.models.len())).into());
+    };
+    one_format(zoo, name, format, args, &out, reporter)?;
+    Ok(ExitCode::from(exit::OK))
+}
+
+/// A folder a model. One that fails is named and does not hide the others.
+fn folders(zoo: &Zoo, args: &ExportArgs, out: &Path, global: &Global, reporter: &dyn Reporter) -> Result<ExitCode> {
+    let names: Vec<&str> = if args.all {
+        zoo.registry().models().iter().map(|entry| entry.name.as_str()).collect()
+    } else {
+        args.models.iter().map(|name| Ok(zoo.registry().model(name, reporter)?.name.as_str())).collect::<Result<_>>()?
+    };
+    let results = PublishedRuns::read(&zoo.root().join(RESULTS), reporter)?;
+    let mut verifier = if args.verify { Some(verify::Verifier::new(global)?) } else { None };
+    let mut rows = Vec::new();
+    for (done, name) in names.iter().enumerate() {
+        reporter.progress("export", done as u64, Some(names.len() as u64), "models");
+        let exported = zoo.model(name, reporter).and_then(|model| {
+            let exported = export_model(zoo, &model, out, &results, reporter)?;
+            if let Some(verifier) = &mut verifier {
+                verifier.add(zoo, &model, &exported, out, reporter)?;
+            }
+            Ok(exported.rows)
+        });
+        match exported {
+            Ok(exported) => rows.extend(exported),
+            Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
+            Err(error) => {
+                reporter.log(Level::Warn, "xtask", &format!("{name}: {error}"));
+                rows.push(ExportRow::failed(name, &error));
+            }
+        }
+    }
+    let report = ExportReport { command: Some(command_line()), ..ExportReport::new(rows) };
+    let quiet = args.json.as_deref() == Some(Path::new("-"));
+    let whole = report.failed().next().is_none();
+    if !quiet {
+        crate::stdout::write(format_args!("{}", report.table()))?;
+    }
+    let Some(verifier) = verifier else {
+        if let Some(path) = &args.json {
+            write_result(path, &format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        }
+        return Ok(ExitCode::from(if whole { exit::OK } else { exit::UNAVAILABLE }));
+    };
+    let agree = verifier.finish(args, quiet, reporter)?;
+    Ok(ExitCode::from(match (whole, agree) {
+        (false, _) => exit::UNAVAILABLE,
+        (true, false) => exit::BAR,
+        (true, true) => exit::OK,
+    }))
+}
+
+fn one_format(zoo: &Zoo, name: &str, format: &str, args: &ExportArgs, out: &Path, reporter: &dyn Reporter) -> Result<()> {
     let model = zoo.model(name, reporter)?;
     let served = format == triton::FORMAT;
     let kind: ArtifactKind = if served { ArtifactKind::Onnx } else { format.parse()? };
@@ -30,29 +87,28 @@ pub(super) fn export(
         }
         .into());
     }
-    let (weights, _) = zoo.weights(&model, None, reporter)?;
-    std::fs::create_dir_all(out).with_context(|| format!("making folder {}", out.display()))?;
-    let graphs = graph.map_or_else(|| model.model.variants(kind), |graph| vec![graph]);
+    let (weights, weights_sha256) = zoo.weights(&model, None, reporter)?;
+    let graphs = args.graph.clone().map_or_else(|| model.model.variants(kind), |graph| vec![graph]);
+    let mut written = Written::default();
+    let mut cards = Vec::new();
     for graph in graphs {
         let mut request = ExportRequest::new(kind).variant(&graph);
-        request.opset = opset;
-        request.steps = steps;
+        request.opset = args.opset;
+        request.steps = args.steps;
         let artifact = model.model.export(&request, &weights, &model.config)?;
         if served {
             triton::write(&artifact, &triton::model_name(name, &graph), out)?;
         } else {
-            write(&artifact, out)?;
+            let paths = written.write(&artifact, out, "")?;
+            for (path, file) in paths.iter().zip(&artifact.files) {
+                say!("{} ({} bytes)", out.join(path).display(), file.bytes.len());
+            }
+            cards.push(CardGraph::of(&artifact, paths.first().map_or("", String::as_str))?);
         }
     }
-    Ok(())
-}
-
-fn write(artifact: &Artifact, out: &Path) -> Result<()> {
-    // The graph last, so that it never stands there without its weights.
-    for file in artifact.files.iter().rev() {
-        let path = out.join(&file.name);
-        zoo_host::files::write_atomically(&path, &file.bytes)?;
-        say!("{} ({} bytes)", path.display(), file.bytes.len());
+    if !served {
+        let results = PublishedRuns::read(&zoo.root().join(RESULTS), reporter)?;
+        Card::new(zoo, &model, cards, &results, weights_sha256.as_deref()).write(out, reporter)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod setup;
 mod test;
 mod train;
 mod triton;
+mod verify;
 
 use crate::cli::{Benched, Command, DoorArg, Global};
 use crate::exit;
@@ -40,9 +41,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
         Command::List { what, json } => list::list(&open(global, reporter)?, what, json)?,
         Command::Info { model, json } => info::info(&open(global, reporter)?, &model, json, reporter)?,
         Command::Fetch { names } => fetch::fetch(&open(global, reporter)?, &names, reporter)?,
-        Command::Export { model, format, out, opset, steps, graph } => {
-            export::export(&open(global, reporter)?, &model, &format, &out, opset, steps, graph, reporter)?;
-        }
+        Command::Export(args) => return export::export(&open(global, reporter)?, &args, global, reporter),
         Command::Import { model, file, dialect, out } => import::import(&open(global, reporter)?, &model, &file, dialect, out, reporter)?,
         Command::Train { model, seed, budget, resume, out } => {
             return train::train(global, &train::Request { model, seed, budget, resume, out }, reporter);
@@ -112,6 +111,12 @@ fn compile_options(global: &Global, threads: Option<usize>, extra: &[String]) ->
         options.extra.insert(key.into(), value.into());
     }
     Ok(options)
+}
+
+/// The command as it was typed.
+fn command_line() -> String {
+    let words = std::env::args().skip(1).map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    std::iter::once("cargo xtask".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes text to a file, atomically, or to stdout for `-`.

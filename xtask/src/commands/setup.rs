@@ -5,26 +5,41 @@ use crate::stdout::say;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use zoo_core::Reporter;
+use zoo_core::{Error, Reporter};
 
-/// Frameworks that golden values and benchmarks compare with.
-const PEERS: &str = include_str!("../../../tests/python/peers.txt");
-
-pub(super) fn setup(what: &SetupCommand, reporter: &dyn Reporter) -> Result<()> {
-    match what {
-        SetupCommand::Onnxruntime { gpu } => {
-            let library = zoo_backend_onnxruntime::setup(*gpu, reporter)?;
-            say!("{}", library.display());
-        }
-        SetupCommand::Peers => say!("{}", make_peers()?.display()),
-    }
-    Ok(())
+/// A Python environment beside the folder of the ONNX Runtime library.
+pub(super) struct Environment {
+    name: &'static str,
+    requirements: &'static str,
+    /// Variable that names another interpreter with the same packages.
+    variable: &'static str,
+    size: &'static str,
 }
 
-/// Beside the folder of the ONNX Runtime library.
-fn folder() -> Result<PathBuf> {
-    let library = zoo_backend_onnxruntime::library_folder().context("no home folder: set ZOO_HOME or HOME")?;
-    Ok(library.with_file_name("peers"))
+/// Frameworks that golden values and benchmarks compare with.
+const PEERS: Environment = Environment {
+    name: "peers",
+    requirements: include_str!("../../../tests/python/peers.txt"),
+    variable: "ZOO_PEERS_PYTHON",
+    size: "6 GB",
+};
+
+/// Tools that open exported files again.
+const VERIFY: Environment = Environment {
+    name: "verify",
+    requirements: include_str!("../../../tests/python/verify.txt"),
+    variable: "ZOO_VERIFY_PYTHON",
+    size: "6 GB",
+};
+
+pub(super) fn setup(what: &SetupCommand, reporter: &dyn Reporter) -> Result<()> {
+    let made = match what {
+        SetupCommand::Onnxruntime { gpu } => zoo_backend_onnxruntime::setup(*gpu, reporter)?,
+        SetupCommand::Peers => PEERS.make()?,
+        SetupCommand::Verify => VERIFY.make()?,
+    };
+    say!("{}", made.display());
+    Ok(())
 }
 
 /// The interpreter of the peers' environment.
@@ -32,24 +47,49 @@ fn folder() -> Result<PathBuf> {
 /// # Errors
 /// If it was not made yet; the message says how.
 pub(super) fn peers_python() -> Result<PathBuf> {
-    if let Some(python) = std::env::var_os("ZOO_PEERS_PYTHON") {
-        return Ok(python.into());
-    }
-    let python = folder()?.join("bin/python");
-    if !python.is_file() {
-        bail!("the peers' environment is not there ({}); make it with `cargo xtask setup peers` (about 6 GB)", python.display());
-    }
-    Ok(python)
+    PEERS.python()
 }
 
-fn make_peers() -> Result<PathBuf> {
-    let folder = folder()?;
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let python = folder.join("bin/python");
-    let list = folder.join("peers.txt");
-    std::fs::write(&list, PEERS).with_context(|| format!("writing {}", list.display()))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(Path::new(&list)))?;
-    Ok(python)
+/// The interpreter of the environment of `export --verify`.
+///
+/// # Errors
+/// If it was not made yet; the message says how.
+pub(super) fn verify_python() -> Result<PathBuf> {
+    VERIFY.python()
+}
+
+impl Environment {
+    fn folder(&self) -> Result<PathBuf> {
+        let library = zoo_backend_onnxruntime::library_folder().context("no home folder: set ZOO_HOME or HOME")?;
+        Ok(library.with_file_name(self.name))
+    }
+
+    fn python(&self) -> Result<PathBuf> {
+        if let Some(python) = std::env::var_os(self.variable) {
+            return Ok(python.into());
+        }
+        let python = self.folder()?.join("bin/python");
+        if !python.is_file() {
+            let Self { name, size, .. } = self;
+            return Err(Error::Unavailable {
+                what: format!("the Python environment `{name}`"),
+                why: format!("it is not there ({})", python.display()),
+                mend: format!("make it with `cargo xtask setup {name}` (about {size})"),
+            }
+            .into());
+        }
+        Ok(python)
+    }
+
+    fn make(&self) -> Result<PathBuf> {
+        let folder = self.folder()?;
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let python = folder.join("bin/python");
+        let list = folder.join("requirements.txt");
+        std::fs::write(&list, self.requirements).with_context(|| format!("writing {}", list.display()))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(Path::new(&list)))?;
+        Ok(python)
+    }
 }
 
 fn run(command: &mut Command) -> Result<()> {

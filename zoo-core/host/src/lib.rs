@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod eval;
+pub mod export;
 pub mod fetch;
 pub mod files;
 pub mod plugins;

@@ -6,6 +6,7 @@ mod merge;
 mod table;
 
 pub use merge::{MergeError, merge};
+pub(crate) use table::number;
 pub use table::{TableStyle, table};
 
 use serde::{Deserialize, Serialize};

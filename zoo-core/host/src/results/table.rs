@@ -87,7 +87,7 @@ fn of_claim(claim: &Claim) -> [String; 4] {
 }
 
 /// Four significant digits where there are decimals, no trailing zeros.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }

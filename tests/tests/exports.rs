@@ -1,0 +1,141 @@
+//! Folders that `export` writes: every format beside a card, which the hub's own package reads and whose example runs.
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_path_buf()
+}
+
+/// The binary that `cargo xtask` runs; built by the same command that built this test.
+fn xtask() -> Command {
+    let binary = std::env::current_exe().expect("a test has a path").ancestors().nth(2).expect("target/release/deps").join("xtask");
+    let mut command = Command::new(binary);
+    command.current_dir(root());
+    command
+}
+
+/// A model of each paper; none needs the network to be exported.
+const MODELS: [&str; 9] = [
+    "brain-energy/rest",
+    "hebbff/anti-r5",
+    "imaging-planes/seg-t1t2-10",
+    "mmcbm/phantom",
+    "mtt/3c1fc-saccade",
+    "sd-conv/digits-sd03",
+    "snn-calibration/vgg-mini-mnist",
+    "stock-attention/stocknet-10",
+    "tet/vggsnn-mini-saccade",
+];
+
+#[test]
+fn every_format_and_graph_stands_beside_a_card_that_the_hub_reads() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let output = xtask().arg("export").args(MODELS).arg("--out").arg(out.path()).args(["--json", "-"]).assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).expect("one JSON object");
+    assert_eq!(report["schema"], "zoo.export/1");
+    for row in report["rows"].as_array().expect("rows") {
+        let sizes = row["files"].as_array().expect("files").iter().map(|file| {
+            let path = out.path().join(file.as_str().expect("a path"));
+            path.metadata().unwrap_or_else(|e| panic!("{}: {e}", path.display())).len()
+        });
+        assert_eq!(sizes.sum::<u64>(), row["bytes"].as_u64().expect("a number"), "{row}");
+    }
+    for model in MODELS {
+        let header = zoo_host::export::read_header_of(&out.path().join(model).join("README.md")).expect("a header").expect("a header");
+        assert_eq!(header["zoo_model"], model);
+        assert!(header["license"].is_string() && header["tags"].is_array(), "{header:?}");
+    }
+    let spiking = |model: &str| out.path().join(model).join("event").is_dir();
+    assert!(spiking("mtt/3c1fc-saccade") && !spiking("hebbff/anti-r5"));
+    let card = std::fs::read_to_string(out.path().join("snn-calibration/vgg-mini-mnist/README.md")).expect("a card");
+    assert!(card.contains("pipeline_tag: \"image-classification\"") && card.contains("license: \"cc0-1.0\""), "{card}");
+    assert!(card.contains("model-index:") && card.contains("## Limitations"), "{card}");
+    cards_in_python(out.path());
+}
+
+/// The hub's package reads each header, and the example of each card runs as it stands there.
+fn cards_in_python(out: &Path) {
+    if zoo_test_support::python().is_none() {
+        println!("skipped: no Python (set ZOO_TEST_PYTHON)");
+        return;
+    }
+    let script = r#"
+import json, os, pathlib, sys
+from huggingface_hub import ModelCard
+for name in sys.argv[2:]:
+    folder = pathlib.Path(sys.argv[1], name)
+    card = ModelCard.load(folder / "README.md")
+    data = card.data.to_dict()
+    assert data["zoo_model"] == name, data
+    for result in card.data.eval_results or []:
+        assert isinstance(result.metric_value, float), result
+    code = card.text.split("```python\n", 1)[1].split("```", 1)[0]
+    os.chdir(folder)
+    exec(code, {})
+"#;
+    let args: Vec<&str> = std::iter::once(out.to_str().expect("a path that is text")).chain(MODELS).collect();
+    zoo_test_support::run_python(script, &args).unwrap_or_else(|e| panic!("{e}"));
+}
+
+/// A registry with a model that can be exported between two that can't.
+#[test]
+fn all_goes_on_past_a_model_that_fails_and_ends_with_3() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (paper, config) in [("brain-energy", "rest"), ("hebbff", "anti-r5")] {
+        let from = root().join(format!("plugins/papers/{paper}/config/{config}.toml"));
+        std::fs::copy(from, folder.path().join(format!("{paper}.toml"))).expect("the configuration");
+    }
+    let model = |name: &str, plugin: &str| {
+        format!("[[model]]\nname = \"paper/{name}\"\nplugin = \"{plugin}\"\nconfig = \"{plugin}.toml\"\nbackends = [\"tract\"]\n")
+    };
+    let registry = folder.path().join("registry.toml");
+    // A network without its weights can't be exported.
+    let models = [model("first", "hebbff"), model("good", "brain-energy"), model("last", "hebbff")].concat();
+    std::fs::write(&registry, format!("schema = 1\n{models}")).expect("a small file");
+    let out = folder.path().join("out");
+    let mut command = xtask();
+    command.args(["export", "--all", "--out"]).arg(&out).arg("--registry").arg(&registry);
+    command
+        .assert()
+        .code(3)
+        .stdout(contains("paper/good").and(contains("4 failed")))
+        .stderr(contains("paper/last").and(contains("missing")));
+    assert!(out.join("paper/good/README.md").is_file());
+}
+
+#[test]
+fn a_text_of_the_users_own_is_left_alone() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let readme = out.path().join("README.md");
+    let export = || {
+        let mut command = xtask();
+        command.args(["export", "hebbff/det-hebb", "--format", "onnx", "--out"]).arg(out.path());
+        command.assert()
+    };
+    std::fs::write(&readme, "# Mine\n").expect("a small file");
+    export().success().stderr(contains("stays as it is"));
+    assert_eq!(std::fs::read_to_string(&readme).expect("the text"), "# Mine\n");
+    std::fs::write(&readme, "---\ntags: [a, b\n---\n# Mine\n").expect("a small file");
+    export().code(3).stderr(contains("README.md").and(contains("expected YAML")));
+    std::fs::remove_file(&readme).expect("the text");
+    export().success();
+    export().success();
+    assert!(std::fs::read_to_string(&readme).expect("the card").contains("zoo_model: \"hebbff/det-hebb\""));
+}
+
+#[test]
+fn flags_that_do_not_go_together_end_with_2() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let wrong = |args: &[&str]| {
+        xtask().arg("export").args(args).arg("--out").arg(out.path()).assert().code(2).stdout("");
+    };
+    wrong(&[]);
+    wrong(&["--all", "--format", "onnx"]);
+    wrong(&["hebbff/det-hebb", "hebbff/anti-r5", "--format", "onnx"]);
+    wrong(&["hebbff/det-hebb", "--opset", "18"]);
+    wrong(&["hebbff/no-such-model"]);
+}

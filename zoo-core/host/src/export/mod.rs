@@ -1,0 +1,21 @@
+//! Exporting whole models: a folder with every format and graph, and a model card that the Hugging Face hub reads.
+//!
+//! ```text
+//! OUT/paper/model/README.md            the card
+//! OUT/paper/model/model.safetensors    weights
+//! OUT/paper/model/onnx/*.onnx          graphs
+//! OUT/paper/model/event/*, nir/*       of spiking models
+//! ```
+
+mod card;
+mod folder;
+mod header;
+mod published;
+mod report;
+pub mod verify;
+
+pub use card::{Card, CardGraph};
+pub use folder::{CARD, Exported, Graph, Written, export_model};
+pub use header::{read_header, read_header_of, write_header};
+pub use published::{PublishedRun, PublishedRuns};
+pub use report::{ExportReport, ExportRow, SCHEMA};
