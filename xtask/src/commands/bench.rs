@@ -18,7 +18,7 @@ const MODEL: &str = "snn-calibration/vgg-mini-mnist-ann";
 /// Batch size and items of each case.
 const CASES: [(usize, usize); 2] = [(1, 400), (64, 64 * 32)];
 const ROUNDS: usize = 5;
-const SCHEMA: &str = "zoo.bench/1";
+pub(super) const SCHEMA: &str = "zoo.bench/1";
 const THREADS: usize = 2;
 
 /// `bench backends`.
@@ -86,7 +86,7 @@ fn print(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn machine() -> serde_json::Value {
+pub(super) fn machine() -> serde_json::Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name.to_string());
     let widest = ["avx512f", "avx2", "sse2"].into_iter().find(|f| cpu.split_whitespace().any(|word| word == *f));

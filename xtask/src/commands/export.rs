@@ -1,14 +1,16 @@
 //! `export`.
 
-use super::{command_line, triton, verify, write_result};
-use crate::cli::{ExportArgs, Global};
+use super::{command_line, compile_options, triton, verify, write_result};
+use crate::cli::{ExportArgs, Global, PrecisionArg};
 use crate::exit::{self, WrongUse};
 use crate::stdout::say;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::ExitCode;
 use zoo_core::{ArtifactKind, Error, ExportRequest, Level, Reporter};
-use zoo_host::export::{Card, CardGraph, ExportReport, ExportRow, PublishedRuns, Written, export_model};
+use zoo_host::export::{
+    Card, CardGraph, ExportReport, ExportRow, FolderOptions, Precision, PublishedRuns, Written, export_model, in_precision,
+};
 use zoo_host::zoo::Zoo;
 
 /// Where `--all` writes to unless told, and where published results are, seen from the registry's folder.
@@ -22,7 +24,7 @@ pub(super) fn export(zoo: &Zoo, args: &ExportArgs, global: &Global, reporter: &d
     let [name] = &args.models[..] else {
         return Err(WrongUse(format!("--format goes with one model, found {}; leave it out for several", args.models.len())).into());
     };
-    one_format(zoo, name, format, args, &out, reporter)?;
+    one_format(zoo, name, format, args, &out, global, reporter)?;
     Ok(ExitCode::from(exit::OK))
 }
 
@@ -34,12 +36,15 @@ fn folders(zoo: &Zoo, args: &ExportArgs, out: &Path, global: &Global, reporter: 
         args.models.iter().map(|name| Ok(zoo.registry().model(name, reporter)?.name.as_str())).collect::<Result<_>>()?
     };
     let results = PublishedRuns::read(&zoo.root().join(RESULTS), reporter)?;
+    let compile = compile_options(global, None, &[])?;
+    let precisions: Vec<Precision> = args.dtype.iter().map(|dtype| precision(*dtype)).collect();
+    let options = FolderOptions { out, precisions: &precisions, results: &results, compile: &compile };
     let mut verifier = if args.verify { Some(verify::Verifier::new(global)?) } else { None };
     let mut rows = Vec::new();
     for (done, name) in names.iter().enumerate() {
         reporter.progress("export", done as u64, Some(names.len() as u64), "models");
         let exported = zoo.model(name, reporter).and_then(|model| {
-            let exported = export_model(zoo, &model, out, &results, reporter)?;
+            let exported = export_model(zoo, &model, &options, reporter)?;
             if let Some(verifier) = &mut verifier {
                 verifier.add(zoo, &model, &exported, out, reporter)?;
             }
@@ -74,7 +79,15 @@ fn folders(zoo: &Zoo, args: &ExportArgs, out: &Path, global: &Global, reporter: 
     }))
 }
 
-fn one_format(zoo: &Zoo, name: &str, format: &str, args: &ExportArgs, out: &Path, reporter: &dyn Reporter) -> Result<()> {
+fn precision(dtype: PrecisionArg) -> Precision {
+    match dtype {
+        PrecisionArg::F32 => Precision::F32,
+        PrecisionArg::F16 => Precision::F16,
+        PrecisionArg::Int8 => Precision::Int8,
+    }
+}
+
+fn one_format(zoo: &Zoo, name: &str, format: &str, args: &ExportArgs, out: &Path, global: &Global, reporter: &dyn Reporter) -> Result<()> {
     let model = zoo.model(name, reporter)?;
     let served = format == triton::FORMAT;
     let kind: ArtifactKind = if served { ArtifactKind::Onnx } else { format.parse()? };
@@ -87,6 +100,12 @@ fn one_format(zoo: &Zoo, name: &str, format: &str, args: &ExportArgs, out: &Path
         }
         .into());
     }
+    let [dtype] = args.dtype[..] else { return Err(WrongUse("--format goes with one --dtype".into()).into()) };
+    let dtype = precision(dtype);
+    if dtype != Precision::F32 && kind != ArtifactKind::Onnx {
+        return Err(WrongUse(format!("--dtype {dtype} goes with ONNX, found format {format}")).into());
+    }
+    let compile = compile_options(global, None, &[])?;
     let (weights, weights_sha256) = zoo.weights(&model, None, reporter)?;
     let graphs = args.graph.clone().map_or_else(|| model.model.variants(kind), |graph| vec![graph]);
     let mut written = Written::default();
@@ -96,6 +115,7 @@ fn one_format(zoo: &Zoo, name: &str, format: &str, args: &ExportArgs, out: &Path
         request.opset = args.opset;
         request.steps = args.steps;
         let artifact = model.model.export(&request, &weights, &model.config)?;
+        let artifact = in_precision(zoo, &model, &artifact, dtype, &compile, reporter)?;
         if served {
             triton::write(&artifact, &triton::model_name(name, &graph), out)?;
         } else {

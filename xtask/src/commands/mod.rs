@@ -10,6 +10,7 @@ mod info;
 mod list;
 mod merge;
 mod plugin;
+mod precision;
 mod report;
 mod run;
 mod setup;
@@ -51,7 +52,10 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             bench::backends(&open(global, reporter)?, json, python.as_deref(), global, reporter)?;
         }
         Command::Bench { what: Benched::Train, json, python, .. } => return bench::train(json, python, reporter),
-        Command::Bench { what: Benched::Executor, json, python, recording } => bench::executor(json, python, recording, reporter)?,
+        Command::Bench { what: Benched::Precision, json, page, .. } => {
+            precision::precision(&open(global, reporter)?, json, page.as_deref(), global, reporter)?;
+        }
+        Command::Bench { what: Benched::Executor, json, python, recording, .. } => bench::executor(json, python, recording, reporter)?,
         Command::Run { model, action, args, backend } => {
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;
         }

@@ -17,6 +17,7 @@ mod layers;
 mod model;
 mod node;
 mod ops;
+pub mod precision;
 pub mod proto;
 mod read;
 mod scalar;

@@ -2,6 +2,7 @@
 
 use super::card::{Card, CardGraph};
 use super::header::read_header_of;
+use super::precision::{Precision, in_precision};
 use super::published::PublishedRuns;
 use super::report::ExportRow;
 use crate::files::write_atomically;
@@ -9,7 +10,7 @@ use crate::zoo::{FoundModel, Zoo};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use zoo_core::{Artifact, ArtifactFile, ArtifactKind, Error, ExportRequest, Level, Reporter, Result};
+use zoo_core::{Artifact, ArtifactFile, ArtifactKind, Error, ExportRequest, Level, Options, Reporter, Result};
 
 /// Name of the model card, the one that the hub shows.
 pub const CARD: &str = "README.md";
@@ -41,52 +42,81 @@ fn graph_folder(kind: ArtifactKind) -> &'static str {
     }
 }
 
+/// How a model's folder is written.
+pub struct FolderOptions<'a> {
+    /// The folder that gets a folder for the model.
+    pub out: &'a Path,
+    /// Precisions of ONNX graphs; other formats are as the model makes them.
+    pub precisions: &'a [Precision],
+    /// Published results, for the card.
+    pub results: &'a PublishedRuns,
+    /// How sessions for calibration are compiled.
+    pub compile: &'a Options,
+}
+
 /// Exports every format and graph of a model to `out/MODEL`, with its default weights, and a card beside them. A graph that
 /// fails becomes a row that says why, and the others are exported all the same.
 ///
 /// # Errors
 /// Whatever finding weights and making folders find, [`Error::Data`] if the card in the folder can't be read, and
 /// [`Error::Cancelled`].
-pub fn export_model(zoo: &Zoo, model: &FoundModel<'_>, out: &Path, results: &PublishedRuns, reporter: &dyn Reporter) -> Result<Exported> {
+pub fn export_model(zoo: &Zoo, model: &FoundModel<'_>, options: &FolderOptions<'_>, reporter: &dyn Reporter) -> Result<Exported> {
     let name = model.entry.name.as_str();
     let (weights, weights_sha256) = zoo.weights(model, None, reporter)?;
-    let folder = out.join(name);
+    let folder = options.out.join(name);
     std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let mut exported = Exported { rows: Vec::new(), graphs: Vec::new() };
     let mut written = Written::default();
     for &kind in model.model.artifact_kinds() {
         for variant in model.model.variants(kind) {
             reporter.check()?;
-            let mut row = ExportRow {
+            let row = |precision: Precision| ExportRow {
                 model: name.into(),
                 format: kind.to_string(),
                 graph: variant.clone(),
+                precision: Some(precision).filter(|precision| *precision != Precision::F32),
                 files: Vec::new(),
                 bytes: 0,
                 error: None,
             };
+            let failed = |precision: Precision, error: &Error| {
+                reporter.log(Level::Warn, "zoo_host::export", &format!("{name}, {kind} graph {variant} in {precision}: {error}"));
+                ExportRow { error: Some(error.to_string()), ..row(precision) }
+            };
             let request = ExportRequest::new(kind).variant(&variant);
-            let artifact = model.model.export(&request, &weights, &model.config);
-            match artifact.and_then(|artifact| written.write(&artifact, &folder, graph_folder(kind)).map(|files| (artifact, files))) {
-                Ok((artifact, files)) => {
-                    row.files = files.iter().map(|file| format!("{name}/{file}")).collect();
-                    row.bytes = artifact.files.iter().map(|file| file.bytes.len() as u64).sum();
-                    let path = PathBuf::from(row.files.first().map_or("", String::as_str));
-                    exported.graphs.push(Graph { artifact, path });
-                }
+            let plain = match model.model.export(&request, &weights, &model.config) {
+                Ok(plain) => plain,
                 Err(error) => {
-                    reporter.log(Level::Warn, "zoo_host::export", &format!("{name}, {kind} graph {variant}: {error}"));
-                    row.error = Some(error.to_string());
+                    exported.rows.push(failed(Precision::F32, &error));
+                    continue;
+                }
+            };
+            let precisions = if kind == ArtifactKind::Onnx { options.precisions } else { &[Precision::F32] };
+            for &precision in precisions {
+                let converted = in_precision(zoo, model, &plain, precision, options.compile, reporter);
+                let stored = converted.and_then(|artifact| {
+                    let files = written.write(&artifact, &folder, graph_folder(kind))?;
+                    Ok((artifact, files))
+                });
+                match stored {
+                    Ok((artifact, files)) => {
+                        let files: Vec<_> = files.iter().map(|file| format!("{name}/{file}")).collect();
+                        let path = PathBuf::from(files.first().map_or("", String::as_str));
+                        let bytes = artifact.files.iter().map(|file| file.bytes.len() as u64).sum();
+                        exported.rows.push(ExportRow { files, bytes, ..row(precision) });
+                        exported.graphs.push(Graph { artifact, path });
+                    }
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) => exported.rows.push(failed(precision, &error)),
                 }
             }
-            exported.rows.push(row);
         }
     }
     let graphs = exported.graphs.iter().map(|graph| {
         let inside = graph.path.strip_prefix(name).unwrap_or(&graph.path);
         CardGraph::of(&graph.artifact, &inside.display().to_string())
     });
-    let card = Card::new(zoo, model, graphs.collect::<Result<_>>()?, results, weights_sha256.as_deref());
+    let card = Card::new(zoo, model, graphs.collect::<Result<_>>()?, options.results, weights_sha256.as_deref());
     card.write(&folder, reporter)?;
     Ok(exported)
 }

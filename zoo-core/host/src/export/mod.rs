@@ -7,15 +7,18 @@
 //! OUT/paper/model/event/*, nir/*       of spiking models
 //! ```
 
+mod backends;
 mod card;
 mod folder;
 mod header;
+mod precision;
 mod published;
 mod report;
 pub mod verify;
 
 pub use card::{Card, CardGraph};
-pub use folder::{CARD, Exported, Graph, Written, export_model};
+pub use folder::{CARD, Exported, FolderOptions, Graph, Written, export_model};
 pub use header::{read_header, read_header_of, write_header};
+pub use precision::{Precision, in_precision};
 pub use published::{PublishedRun, PublishedRuns};
 pub use report::{ExportReport, ExportRow, SCHEMA};

@@ -42,7 +42,7 @@ impl PublishedRuns {
                     }
                     Ok(None) => {}
                     Err(why) => {
-                        reporter.log(Level::Warn, "zoo_host::export", &format!("{}: {why}; left out of model cards", path.display()))
+                        reporter.log(Level::Warn, "zoo_host::export", &format!("{}: {why}; left out of model cards", path.display()));
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! What an export wrote, as a table and as JSON.
 
+use super::precision::Precision;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -27,6 +28,9 @@ pub struct ExportRow {
     pub format: String,
     /// Which of the model's graphs.
     pub graph: String,
+    /// Arithmetic of an ONNX graph, where it is not that of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
     /// Files, relative to the folder that was written to, the main one first.
     pub files: Vec<String>,
     /// Their size together.
@@ -40,7 +44,7 @@ impl ExportRow {
     /// The row of a model that failed as a whole.
     pub fn failed(model: &str, error: &dyn std::fmt::Display) -> Self {
         let (model, error) = (model.into(), Some(error.to_string()));
-        Self { model, format: String::new(), graph: String::new(), files: Vec::new(), bytes: 0, error }
+        Self { model, format: String::new(), graph: String::new(), precision: None, files: Vec::new(), bytes: 0, error }
     }
 }
 
@@ -60,7 +64,8 @@ impl ExportReport {
         let head = ["model", "format", "graph", "bytes", "state"].map(String::from);
         let row = |row: &ExportRow| {
             let state = row.error.clone().unwrap_or_else(|| "ok".into());
-            [row.model.clone(), row.format.clone(), row.graph.clone(), row.bytes.to_string(), state]
+            let format = row.precision.map_or_else(|| row.format.clone(), |precision| format!("{} {precision}", row.format));
+            [row.model.clone(), format, row.graph.clone(), row.bytes.to_string(), state]
         };
         let cells: Vec<[String; 5]> = std::iter::once(head).chain(self.rows.iter().map(row)).collect();
         let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
