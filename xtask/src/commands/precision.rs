@@ -2,6 +2,7 @@
 
 use super::{compile_options, write_result};
 use crate::cli::Global;
+use crate::stdout::say;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::fmt::Write;
@@ -51,9 +52,9 @@ pub(super) fn precision(zoo: &Zoo, as_json: bool, page: Option<&Path>, global: &
         write_result(path, &text)?;
     }
     if as_json {
-        println!("{:#}", json!({"schema": super::bench::SCHEMA, "machine": super::bench::machine(), "rows": rows}));
+        say!("{:#}", json!({"schema": super::bench::SCHEMA, "machine": super::bench::machine(), "rows": rows}));
     } else {
-        print!("{text}");
+        crate::stdout::write(format_args!("{text}"))?;
     }
     Ok(())
 }
