@@ -234,3 +234,12 @@ fn the_tasks_of_a_slurm_array_join_to_the_single_run() {
     assert_eq!(joined["metrics"], whole["metrics"]);
     Command::new("bash").arg(&script).env_remove("SLURM_ARRAY_TASK_ID").assert().failure().stderr(contains("--array=1-N"));
 }
+
+#[test]
+fn the_book_has_every_command_as_it_is() {
+    let output = xtask().arg("reference").output().expect("it runs");
+    assert!(output.status.success());
+    let written = std::fs::read_to_string(root().join("docs/src/commands.md")).expect("docs/src/commands.md");
+    let now = String::from_utf8(output.stdout).expect("text");
+    assert!(now == written, "docs/src/commands.md is old: cargo xtask reference > docs/src/commands.md");
+}

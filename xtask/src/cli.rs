@@ -180,6 +180,10 @@ pub(crate) enum Command {
         out: Option<PathBuf>,
     },
 
+    /// Print the page of the book with every command's help
+    #[command(hide = true)]
+    Reference,
+
     /// Install what is optional: the ONNX Runtime library, the peers of the benchmarks, or the tools of `export --verify`
     Setup {
         /// What to install

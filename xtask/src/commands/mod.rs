@@ -11,6 +11,7 @@ mod list;
 mod merge;
 mod plugin;
 mod precision;
+mod reference;
 mod report;
 mod run;
 mod setup;
@@ -61,6 +62,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
         }
         Command::Merge { files, json } => merge::merge(&open(global, reporter)?, &files, json.as_deref(), reporter)?,
         Command::Report { results, out } => report::report(&root(global)?, results, out)?,
+        Command::Reference => reference::reference()?,
         Command::Setup { what } => setup::setup(&what, reporter)?,
         Command::Golden { only, check } => golden::golden(&root(global)?, check, only.as_deref())?,
         Command::Test { faults: true, .. } => test::faults(&root(global)?)?,

@@ -112,6 +112,8 @@ pub struct LossConfig {
     pub inp: [f64; 2],
     /// Weights of the difference of magnitudes, of folds and of smoothness of the registration.
     pub reg: [f64; 3],
+    /// The mask's sums are held up by the pixels of an image over this; 32 in the authors' code.
+    pub eps_share: f64,
     /// Both parts of the mask's loss with a minus, as the authors' comment has it; the executed form otherwise.
     #[serde(default)]
     pub both_negative: bool,
@@ -241,6 +243,9 @@ impl PaperConfig {
         }
         if ![p.push, p.bias, p.noise].iter().all(|v| (0.0..=10.0).contains(v)) {
             return fail("phantom", "push, bias and noise from 0", (p.push, p.bias, p.noise));
+        }
+        if !(1.0..=1e9).contains(&paper.loss.eps_share) {
+            return fail("loss.eps-share", "from 1 to 1e9", paper.loss.eps_share);
         }
         let t = &paper.train;
         if !(1..=p.patients[0]).contains(&t.batch) || t.cycle.iter().sum::<usize>() == 0 || t.cycle[2] == 0 {

@@ -24,8 +24,16 @@ fn losses_are_pytorchs() {
     let wanted: Value = serde_json::from_str(include_str!("../golden/golden.json")).unwrap();
     let store = ParamStore::on_cpu(0);
     let get = |name: &str| tensor(&store, &golden, name);
-    let mut loss =
-        LossConfig { window: 5, eps: 1e-2, reg_window: 3, reg_eps: 2e-2, inp: [1.0, 100.0], reg: [0.1, 1.0, 3.0], both_negative: false };
+    let mut loss = LossConfig {
+        window: 5,
+        eps: 1e-2,
+        reg_window: 3,
+        reg_eps: 2e-2,
+        inp: [1.0, 100.0],
+        reg: [0.1, 1.0, 3.0],
+        eps_share: 32.0,
+        both_negative: false,
+    };
     let scene = Scene { x: get("x"), y: get("y"), brain: get("brain") };
     let close = |found: f64, key: &str| {
         let wanted = wanted[key].as_f64().unwrap();

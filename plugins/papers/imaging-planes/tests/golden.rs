@@ -6,7 +6,7 @@ use zoo_core::metric::{dice, hd95};
 use zoo_core::{Backend, Device, Dialect, Options, Tensor, Weights};
 use zoo_imaging_planes::export::export;
 use zoo_imaging_planes::gradcam::grad_cam;
-use zoo_imaging_planes::import::{halved, import, transferable};
+use zoo_imaging_planes::import::{import, transferable};
 use zoo_imaging_planes::metrics::{auroc, f1};
 use zoo_imaging_planes::unet::{Head, Preset, Unet};
 
@@ -94,7 +94,7 @@ fn transfer_takes_everything_but_the_last_layer() {
     assert_eq!(left, ["final_.weight", "final_.bias"]);
     let encoder = transferable(&target, &pretext, false);
     assert!(encoder.iter().all(|n| n.starts_with("conv") || n.starts_with("center")) && encoder.len() < names.len());
-    let again = import(&network(Head::Pretext, 2), &halved(&pretext).unwrap(), Dialect::Zoo).unwrap();
+    let again = import(&network(Head::Pretext, 2), &pretext.in_half_precision().unwrap(), Dialect::Zoo).unwrap();
     close("halved", &again.get("final.weight").unwrap().to_f32(), &pretext.get("final.weight").unwrap().to_f32(), 1e-3);
 }
 

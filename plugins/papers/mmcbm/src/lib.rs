@@ -10,6 +10,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "images have few pixels, and weights are f32")]
 
 mod actions;
+pub mod authors;
 pub mod bank;
 pub mod claims;
 pub mod concepts;

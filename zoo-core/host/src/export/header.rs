@@ -171,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap_or_default()
     }
 
@@ -218,7 +218,7 @@ mod tests {
             "\\",
             "",
         ];
-        let entries = map(json!({
+        let entries = map(&json!({
             "title": texts[0], "tags": texts, "nested": [{"name": texts[1], "list": [[texts[3], 1.5], []], "none": {}}], "yes": true, "a b": 1,
         }));
         assert_eq!(back(&entries), entries);
@@ -227,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_comes_back(key in ".*", text in ".*", number in proptest::num::f64::NORMAL) {
-            let entries = map(json!({ key: text, "list": [text, {"n": number}] }));
+            let entries = map(&json!({ key: text, "list": [text, {"n": number}] }));
             prop_assert_eq!(back(&entries), entries);
         }
 

@@ -5,9 +5,6 @@ use zoo_core::Result;
 use zoo_train::burn::tensor::{Tensor, activation};
 use zoo_train::ops;
 
-/// Weights the mask's sums are held up by: pixels of an image over this.
-const SHARE: f64 = 32.0;
-
 /// Velocities and what follows from them, in pixels, `[n, 2, h, w]` each.
 pub struct Fields {
     /// Velocities.
@@ -66,7 +63,7 @@ pub struct Scene {
 fn unlike(weight: Tensor<4>, x: Tensor<4>, r: Tensor<4>, loss: &LossConfig) -> Result<Tensor<1>> {
     let [_, _, h, w] = x.dims();
     let cc = ops::local_ncc(x, r, loss.window, loss.eps)?;
-    let over = weight.clone().sum_dim(2).sum_dim(3) + (h * w) as f64 / SHARE;
+    let over = weight.clone().sum_dim(2).sum_dim(3) + (h * w) as f64 / loss.eps_share;
     let sum = (weight * (cc.neg() + 1.0)).sum_dim(2).sum_dim(3);
     Ok((sum / over).mean())
 }

@@ -168,7 +168,7 @@ impl<'a> Lowering<'a> {
         let of_shape = node.op_type() == "ConstantOfShape";
         for attribute in &mut node.attribute {
             let floats = match attribute.r#type() {
-                _ if attribute.name() == "value_float" => attribute.f.map(|f| Tensor::scalar(f)),
+                _ if attribute.name() == "value_float" => attribute.f.map(Tensor::scalar),
                 _ if attribute.name() == "value_floats" => Some(Tensor::from_vec([attribute.floats.len()], attribute.floats.clone())?),
                 AttributeType::Tensor => match &attribute.t {
                     Some(proto) if proto.data_type == Some(DataType::Float as i32) => Some(self.model.tensor(proto)?),
@@ -212,7 +212,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn ready_info(&self, info: &ValueInfoProto) -> Option<ValueInfoProto> {
-        if !self.types.get(info.name()).is_some_and(|ty| *ty == DType::F32) {
+        if self.types.get(info.name()).is_none_or(|ty| *ty != DType::F32) {
             return Some(info.clone());
         }
         let mut info = info.clone();
