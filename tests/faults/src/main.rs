@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let document = json!({"schema": "zoo.faults/1", "command": command, "seed": effort.seed, "rows": rows});
         std::fs::create_dir_all(&out)?;
         std::fs::write(out.join("faults.json"), format!("{document:#}\n"))?;
-        std::fs::write(out.join("README.md"), table::markdown(&rows, command))?;
+        std::fs::write(out.join("README.md"), table::markdown(&rows, command, effort.seed))?;
     }
     let (injected, lost) = rows.iter().fold((0, 0), |(injected, lost), row| (injected + row.injected, lost + row.lost));
     println!("{injected} injected, {lost} lost");

@@ -61,14 +61,15 @@ impl std::fmt::Display for Row {
     }
 }
 
-/// The table as Markdown; `command` made it.
-pub fn markdown(rows: &[Row], command: &str) -> String {
+/// The table as Markdown; `command` made it, with points of `seed`.
+pub fn markdown(rows: &[Row], command: &str, seed: u64) -> String {
     let total = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
     let mut text = format!(
-        "# Faults\n\nMade by `{command}`. {} injected, {} lost.\n\nA fault is survived if the process that met it ended as the contract \
-         says, every file under a final name was whole then, and the same command run again ended with status 0 and the bytes of an \
-         undisturbed run, leaving nothing unfinished behind.\n\n| fault | injected | survived | lost | exit status |\n| --- | --- | --- | \
-         --- | --- |\n",
+        "# Faults\n\nMade by `{command}` (seed {seed}). {} injected, {} lost.\n\nA fault is survived if the process that met it ended as \
+         the contract says, and every file under a final name was whole then. Where it did not end well, the same command was run again: \
+         it must end with status 0 and the bytes of an undisturbed run, and leave nothing unfinished behind. Status 0 of the process \
+         itself says that nothing it still had to do needed what failed.\n\n| fault | injected | survived | lost | exit status |\n| \
+         --- | --- | --- | --- | --- |\n",
         total(|r| r.injected),
         total(|r| r.lost)
     );
