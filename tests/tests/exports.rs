@@ -139,3 +139,44 @@ fn flags_that_do_not_go_together_end_with_2() {
     wrong(&["hebbff/det-hebb", "--opset", "18"]);
     wrong(&["hebbff/no-such-model"]);
 }
+
+#[test]
+fn precisions_are_files_of_their_own_and_go_with_onnx() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let run = |args: &[&str]| {
+        let mut command = xtask();
+        command.arg("export").args(args).arg("--out").arg(out.path());
+        command.assert()
+    };
+    run(&["snn-calibration/vgg-mini-mnist-ann", "--format", "onnx", "--dtype", "f16"]).success().stdout(contains("ann_fp16.onnx"));
+    run(&["snn-calibration/vgg-mini-mnist-ann", "--format", "safetensors", "--dtype", "f16"]).code(2).stderr(contains("goes with ONNX"));
+    run(&["brain-energy/rest", "--dtype", "f32,f16"]).success().stdout(contains("onnx f16"));
+    // Calibration needs data; without them each graph says so, and the others are written.
+    let mut command = xtask();
+    command.args(["export", "snn-calibration/vgg-mini-mnist-ann", "--dtype", "f32,int8", "--offline", "--out"]).arg(out.path());
+    command.env("ZOO_CACHE", out.path().join("cache")).env("ZOO_DATA", out.path().join("none"));
+    command.assert().code(3).stdout(contains("1 failed").and(contains("train-images-idx3-ubyte")));
+}
+
+/// With the tools of `cargo xtask setup verify`: every cell is filled, and the format's own tools agree.
+#[test]
+fn exported_files_open_in_other_tools() {
+    if std::env::var_os("ZOO_VERIFY_PYTHON").is_none() {
+        println!("skipped: set ZOO_VERIFY_PYTHON to the interpreter of `cargo xtask setup verify`");
+        return;
+    }
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let mut command = xtask();
+    command.args(["export", "hebbff/det-hebb", "brain-energy/rest", "--verify", "--json", "-", "--out"]).arg(out.path());
+    let output = command.assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).expect("one JSON object");
+    assert_eq!(report["schema"], "zoo.verify/1");
+    let rows = report["rows"].as_array().expect("rows");
+    let onnx: Vec<_> = rows.iter().filter(|row| row["file"].as_str().is_some_and(|file| file.ends_with(".onnx"))).collect();
+    assert!(onnx.len() >= 2 && onnx.len() < rows.len(), "{rows:?}");
+    for row in onnx {
+        for tool in ["onnx.checker", "onnxruntime", "openvino", "onnx2torch", "onnxslim"] {
+            assert!(row["cells"][tool]["state"].is_string(), "{tool}: {row}");
+        }
+    }
+}

@@ -119,6 +119,28 @@ fn every_onnx_graph_compiles_on_every_onnx_backend_that_is_ready() {
     });
 }
 
+#[test]
+fn every_onnx_graph_of_ours_is_written_in_half_precision() {
+    each(|zoo, model| {
+        // Somebody else's file may have operators whose signatures we do not keep.
+        if model.entry.onnx.is_some() || !model.model.artifact_kinds().contains(&ArtifactKind::Onnx) {
+            return;
+        }
+        let (weights, _) = zoo.weights(model, None, &Silent).expect("weights are there");
+        for variant in model.model.variants(ArtifactKind::Onnx) {
+            let what = format!("{} {variant}", model.entry.name);
+            let request = ExportRequest::new(ArtifactKind::Onnx).variant(&variant);
+            let artifact = model.model.export(&request, &weights, &model.config).expect("it exports");
+            let half = zoo_formats::onnx::precision::to_f16(&artifact).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let specs = |artifact| {
+                let model = zoo_formats::onnx::read_artifact(artifact).expect("it was written here");
+                (model.inputs().expect("inputs"), model.outputs().expect("outputs"))
+            };
+            assert_eq!(specs(&half), specs(&artifact), "{what}");
+        }
+    });
+}
+
 /// `ZOO_TEST_ORT` names the ONNX Runtime library of the test environment.
 fn options() -> zoo_core::Options {
     let mut options = zoo_core::Options::default();

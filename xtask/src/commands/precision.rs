@@ -64,7 +64,7 @@ fn chosen(zoo: &Zoo) -> Vec<&ModelEntry> {
     let mut chosen: Vec<&ModelEntry> = Vec::new();
     for entry in zoo.registry().models() {
         let measured = entry.dataset.as_deref().is_some_and(|data| DATA.contains(&data));
-        let same = |other: &&ModelEntry| (&other.plugin, &other.family, &other.dataset) == (&entry.plugin, &entry.family, &entry.dataset);
+        let same = |other: &ModelEntry| (&other.plugin, &other.family, &other.dataset) == (&entry.plugin, &entry.family, &entry.dataset);
         if measured && !chosen.iter().any(|other| same(other)) {
             chosen.push(entry);
         }

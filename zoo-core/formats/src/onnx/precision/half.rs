@@ -212,7 +212,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn ready_info(&self, info: &ValueInfoProto) -> Option<ValueInfoProto> {
-        if self.types.get(info.name()).is_none_or(|ty| *ty != DType::F32) {
+        if !self.single(info.name()) {
             return Some(info.clone());
         }
         let mut info = info.clone();

@@ -213,12 +213,8 @@ impl Quantizer<'_> {
         let scales: Vec<f32> = weight.iter().map(|scale| scale * input.scale).collect();
         let values = bias.as_slice::<f32>()?;
         // A channel without weights has no scale that its bias would fit.
-        if values
-            .iter()
-            .zip(&scales)
-            .map(|(value, scale)| (value / scale).abs())
-            .any(|steps| steps.is_nan() || steps >= i32::MAX as f32 / 2.0)
-        {
+        let fits = |value: f32, scale: f32| (value / scale).abs() < i32::MAX as f32 / 2.0;
+        if !values.iter().zip(&scales).all(|(value, scale)| fits(*value, *scale)) {
             return Ok(None);
         }
         #[allow(clippy::cast_possible_truncation, reason = "checked")]

@@ -144,6 +144,19 @@ impl VerifyReport {
                 let _ = writeln!(out, "| {} | {tool} | {} |", row.file, cell.why.clone().unwrap_or_else(|| cell.short()));
             }
         }
+        let mut drawn: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for row in &self.rows {
+            if let Some(why) = &row.why_drawn {
+                // What follows the first sentence lists sources or files.
+                drawn.entry(why.split([':', ';']).next().unwrap_or(why)).or_default().push(&row.file);
+            }
+        }
+        if !drawn.is_empty() {
+            out.push_str("\n## Drawn inputs\n\n| why not real ones | files |\n| --- | --- |\n");
+        }
+        for (why, files) in &drawn {
+            let _ = writeln!(out, "| {} | {} |", why.replace('|', "\\|"), files.join(", "));
+        }
         let mut gaps: BTreeMap<(&str, State, String), Vec<&str>> = BTreeMap::new();
         for row in &self.rows {
             for (tool, cell) in row.cells.iter().filter(|(_, cell)| cell.state != State::Ok) {
