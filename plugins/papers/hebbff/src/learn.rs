@@ -1,6 +1,7 @@
 //! Training by back-propagation through time with Adam, one stream a step.
 
 use crate::bptt;
+use crate::checkpoint::{Checkpoints, State};
 use crate::config::{Mode, TrainConfig};
 use crate::lstm::Lstm;
 use crate::net::HebbNet;
@@ -11,6 +12,8 @@ use zoo_core::{Error, Reporter, Result};
 
 /// Iterations between two lines of the log, and between two looks at the curriculum.
 pub const LOG_EVERY: u64 = 10;
+/// Iterations between two checkpoints.
+const KEEP_EVERY: u64 = 500;
 /// The curriculum moves on when so many logged accuracies in a row sum to [`CURRICULUM_SUM`].
 const CURRICULUM_WINDOW: usize = 5;
 const CURRICULUM_SUM: f64 = 4.99;
@@ -73,6 +76,12 @@ impl Adam {
         Self { lr, step: 0, first: vec![0.0; size], second: vec![0.0; size] }
     }
 
+    /// Goes on from a kept state.
+    fn take_up(&mut self, state: &State) {
+        let [first, second] = state.moments.clone();
+        (self.first, self.second, self.step) = (first, second, i32::try_from(state.iteration).unwrap_or(i32::MAX));
+    }
+
     fn apply(&mut self, theta: &mut [f64], gradient: &[f64]) {
         const BETA: [f64; 2] = [0.9, 0.999];
         self.step += 1;
@@ -101,16 +110,19 @@ pub struct Look<'a, L> {
     pub score: Score,
 }
 
-/// Trains `net` and returns the delay it ended with. `see` looks before the first iteration and every [`LOG_EVERY`].
+/// Trains `net` and returns the delay it ended with. `see` looks before the first iteration and every [`LOG_EVERY`]; a
+/// run that is resumed from `kept` ends as it would have, bit for bit.
 ///
 /// # Errors
-/// [`Error::Runtime`] if the loss is not finite, [`Error::Cancelled`], whatever `see` finds.
+/// [`Error::Runtime`] if the loss is not finite, [`Error::Cancelled`], [`Error::Shape`] for a checkpoint of another network,
+/// whatever `kept` and `see` find.
 pub fn learn<L: Learner>(
     net: &mut L,
     plan: &TrainConfig,
     task: Task,
     seed: u64,
     reporter: &dyn Reporter,
+    kept: &mut dyn Checkpoints,
     mut see: impl FnMut(&Look<'_, L>) -> Result<()>,
 ) -> Result<usize> {
     let mut optimiser = Adam::new(net.theta().len(), plan.lr);
@@ -119,8 +131,18 @@ pub fn learn<L: Learner>(
     let fixed = (plan.mode == Mode::Dat).then(|| task.stream(&mut stream(seed, Purpose::Training, 0)));
     let mut recent: Vec<f64> = Vec::new();
     let mut since_increment = 0;
-    see(&Look { iteration: 0, delay: task.delay, net, loss: None, score: Score::default() })?;
-    for iteration in 1..=plan.iterations {
+    let mut first = 1;
+    if let Some(state) = kept.resume()? {
+        if state.theta.len() != net.theta().len() {
+            return Err(Error::shape("parameters of the checkpoint", [net.theta().len()], [state.theta.len()]));
+        }
+        net.theta().clone_from(&state.theta);
+        optimiser.take_up(&state);
+        (task.delay, recent, since_increment, first) = (state.delay, state.recent, state.since_increment, state.iteration + 1);
+    } else {
+        see(&Look { iteration: 0, delay: task.delay, net, loss: None, score: Score::default() })?;
+    }
+    for iteration in first..=plan.iterations {
         let fresh = fixed.is_none().then(|| task.stream(&mut stream(seed, Purpose::Training, iteration)));
         let Some(sequence) = fixed.as_ref().or(fresh.as_ref()) else { continue };
         let looks = iteration % LOG_EVERY == 0;
@@ -149,6 +171,12 @@ pub fn learn<L: Learner>(
                     break;
                 }
             }
+        }
+        if iteration % KEEP_EVERY == 0 {
+            recent.drain(..recent.len().saturating_sub(CURRICULUM_WINDOW));
+            let moments = [optimiser.first.clone(), optimiser.second.clone()];
+            let theta = net.theta().clone();
+            kept.keep(&State { theta, moments, iteration, delay: task.delay, recent: recent.clone(), since_increment })?;
         }
     }
     Ok(task.delay)

@@ -17,6 +17,7 @@
 
 pub mod bench;
 pub mod bptt;
+pub mod checkpoint;
 pub mod claims;
 pub mod config;
 pub mod dataset;

@@ -97,7 +97,7 @@ pub fn course(paper: &PaperConfig, study: &StudyConfig, seed: u64, reporter: &dy
     let mut net = HebbNet::new(form, &mut stream(seed, Purpose::Init, 0));
     let validation = paper.task.stream(&mut stream(seed, Purpose::Validation, 0));
     let mut course = Course { seed, snapshots: Vec::new(), varied: Vec::new() };
-    learn(&mut net, &study.train, paper.task, seed, reporter, |look: &Look<'_, HebbNet>| {
+    learn(&mut net, &study.train, paper.task, seed, reporter, &mut (), |look: &Look<'_, HebbNet>| {
         if look.iteration.is_multiple_of(study.every) {
             let (series, answers) = record(look.net, &validation)?;
             let layers = series.correlations(study.window, study.zero_diagonal)?;

@@ -1,5 +1,6 @@
 //! `cargo xtask train`: one network by back-propagation through time.
 
+use crate::checkpoint::{Checkpoints, State};
 use crate::config::{Kind, PaperConfig};
 use crate::learn::{Learner, Look, learn};
 use crate::lstm::Lstm;
@@ -8,6 +9,7 @@ use crate::net::{Form, HebbNet};
 use crate::random::{Purpose, stream};
 use crate::weights::Net;
 use serde_json::json;
+use std::cell::RefCell;
 use zoo_core::{Config, Error, Result, TrainSink, Trainer, Weights, Workbench};
 
 /// Iterations between two lines of the kept log.
@@ -73,12 +75,31 @@ fn run<L: Learner>(
 ) -> Result<usize> {
     let plan = paper.plan()?;
     let reporter = bench.reporter();
-    learn(net, &plan, paper.task, seed, reporter, |look: &Look<'_, L>| {
+    // The log and the checkpoints go to one sink, one after the other.
+    let sink = RefCell::new(sink);
+    let mut kept = Shared { sink: &sink, seed };
+    learn(net, &plan, paper.task, seed, reporter, &mut kept, |look: &Look<'_, L>| {
         let (true, Some(loss)) = (look.iteration.is_multiple_of(LINE_EVERY), look.loss) else { return Ok(()) };
         let mut line = json!({"iteration": look.iteration, "delay": look.delay, "loss": loss, "balanced": look.score.balanced()});
         if let (Some(line), serde_json::Value::Object(more)) = (line.as_object_mut(), more(look.net)) {
             line.extend(more);
         }
-        sink.log(line)
+        sink.borrow_mut().log(line)
     })
+}
+
+/// Checkpoints in a sink that the log uses too.
+struct Shared<'a, 'b> {
+    sink: &'a RefCell<&'b mut dyn TrainSink>,
+    seed: u64,
+}
+
+impl Checkpoints for Shared<'_, '_> {
+    fn resume(&mut self) -> Result<Option<State>> {
+        self.sink.borrow_mut().resume()?.map(|file| State::read(&file, self.seed)).transpose()
+    }
+
+    fn keep(&mut self, state: &State) -> Result<()> {
+        self.sink.borrow_mut().save(&state.weights(self.seed)?)
+    }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use zoo_core::{Config, DataFiles, DatasetFactory, Silent};
 use zoo_hebbff::bptt::loss_and_gradient;
+use zoo_hebbff::checkpoint::{Checkpoints, State};
 use zoo_hebbff::config::{Mode, PaperConfig, TrainConfig};
 use zoo_hebbff::dataset::FamiliarityFactory;
 use zoo_hebbff::learn::{learn, test as score};
@@ -94,7 +95,7 @@ fn training_learns_and_repeats_itself() {
     let form = Form { d: 12, n: 12, force: Force::Anti, lam_param: LamParam::Raw };
     let run = || {
         let mut net = HebbNet::new(form, &mut stream(3, Purpose::Init, 0));
-        learn(&mut net, &plan, task, 3, &Silent, |_| Ok(())).unwrap();
+        learn(&mut net, &plan, task, 3, &Silent, &mut (), |_| Ok(())).unwrap();
         net
     };
     let net = run();
@@ -111,12 +112,12 @@ fn the_curriculum_moves_on_when_a_delay_is_mastered() {
     let plan = TrainConfig { mode: Mode::Cur, iterations: 1500, lr: 1e-2, patience: 10_000 };
     let form = Form { d: 12, n: 4, force: Force::Anti, lam_param: LamParam::Raw };
     let mut net = HebbNet::new(form, &mut stream(4, Purpose::Init, 0));
-    let reached = learn(&mut net, &plan, task, 4, &Silent, |_| Ok(())).unwrap();
+    let reached = learn(&mut net, &plan, task, 4, &Silent, &mut (), |_| Ok(())).unwrap();
     assert!(reached > 5, "{reached}");
     let stuck = TrainConfig { patience: 20, ..plan };
     let hard = Task { repeat: 0.5, ..task };
     let mut net = HebbNet::new(form, &mut stream(5, Purpose::Init, 0));
-    assert_eq!(learn(&mut net, &stuck, hard, 5, &Silent, |_| Ok(())).unwrap(), 1);
+    assert_eq!(learn(&mut net, &stuck, hard, 5, &Silent, &mut (), |_| Ok(())).unwrap(), 1);
 }
 
 #[test]
@@ -269,4 +270,39 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&found.flexibility));
         prop_assert!((0.0..=1.0).contains(&found.stationarity));
     }
+}
+
+/// Keeps the first checkpoint, and gives it back.
+#[derive(Default)]
+struct Stopped(Option<State>);
+
+impl Checkpoints for Stopped {
+    fn resume(&mut self) -> zoo_core::Result<Option<State>> {
+        Ok(self.0.clone())
+    }
+
+    fn keep(&mut self, state: &State) -> zoo_core::Result<()> {
+        // Through the file's form and back, as a killed run would.
+        let file = state.weights(7)?;
+        assert!(State::read(&file, 8).is_err(), "another seed");
+        self.0.get_or_insert(State::read(&file, 7)?);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_resumed_run_ends_as_it_would_have() {
+    let task = Task { steps: 12, d: 4, delay: 1, repeat: 0.5 };
+    let plan = TrainConfig { mode: Mode::Cur, iterations: 1200, lr: 1e-2, patience: 10_000 };
+    let form = Form { d: 4, n: 6, force: Force::Anti, lam_param: LamParam::Sigmoid };
+    let fresh = HebbNet::new(form, &mut stream(7, Purpose::Init, 0));
+    let (mut whole, mut kept) = (fresh.clone(), Stopped::default());
+    let reached = learn(&mut whole, &plan, task, 7, &Silent, &mut kept, |_| Ok(())).unwrap();
+    assert_eq!(kept.0.as_ref().unwrap().iteration, 500);
+    let mut resumed = fresh;
+    let again = learn(&mut resumed, &plan, task, 7, &Silent, &mut kept, |look| {
+        assert!(look.iteration > 500);
+        Ok(())
+    });
+    assert_eq!((again.unwrap(), &resumed.theta), (reached, &whole.theta));
 }
