@@ -147,8 +147,9 @@ impl VerifyReport {
         let mut drawn: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for row in &self.rows {
             if let Some(why) = &row.why_drawn {
-                // What follows the first sentence lists sources or files.
-                drawn.entry(why.split([':', ';']).next().unwrap_or(why)).or_default().push(&row.file);
+                // What follows lists files or sources.
+                let short = why.split([';', ',']).next().unwrap_or(why);
+                drawn.entry(short).or_default().push(&row.file);
             }
         }
         if !drawn.is_empty() {
