@@ -63,7 +63,8 @@ impl ExportReport {
     pub fn table(&self) -> String {
         let head = ["model", "format", "graph", "bytes", "state"].map(String::from);
         let row = |row: &ExportRow| {
-            let state = row.error.clone().unwrap_or_else(|| "ok".into());
+            // An error's further lines are in the log and in the JSON.
+            let state = row.error.as_deref().map_or("ok", |error| error.lines().next().unwrap_or("failed")).to_string();
             let format = row.precision.map_or_else(|| row.format.clone(), |precision| format!("{} {precision}", row.format));
             [row.model.clone(), format, row.graph.clone(), row.bytes.to_string(), state]
         };
