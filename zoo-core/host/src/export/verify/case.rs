@@ -160,7 +160,8 @@ fn run(zoo: &Zoo, model: &FoundModel<'_>, graph: &Graph, backend: &dyn Backend, 
     }
     let why_drawn = match tried {
         Err(Error::Cancelled) => return Err(Error::Cancelled),
-        Err(error) => error.to_string(),
+        // Further lines tell of this machine's folders.
+        Err(error) => error.to_string().lines().next().unwrap_or_default().into(),
         Ok(()) => "the model's protocol does not run this graph".into(),
     };
     let mut session = compile()?;
