@@ -20,8 +20,9 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
         step(root, "docs", cargo().args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
         licences(root)?;
     }
-    // The program that tests run, in a build that can train; cargo builds it for no test by itself.
-    let program = ["build", "--release", "--workspace", "--features", super::train::FEATURE, "--bin", "xtask"];
+    // The program that tests run, in a build that can train; cargo builds it for no test by itself. A test beside it makes cargo
+    // choose the features that it chooses for tests; without, every dependency would be compiled twice.
+    let program = ["build", "--release", "--workspace", "--features", super::train::FEATURE, "--bin", "xtask", "--test", "layers"];
     step(root, "program", cargo().args(program))?;
     let mut tests = runner();
     tests.args(["--release", "--workspace", "--features", super::train::FEATURE]);
