@@ -215,7 +215,10 @@ impl Build<'_> {
         }
         let mut head = |name: &str| -> Result<Value> {
             let v = self.conv(&format!("{REG}.{name}.0"), value, 1, 2, false)?;
-            Ok(self.graph.node("Softsign", &[v], [])?)
+            // Softsign, in parts that every opset and runtime has.
+            let size = self.graph.node("Abs", &[v], [])?;
+            let over = self.graph.add_scalar(size, 1.0)?;
+            Ok(self.graph.div(v, over)?)
         };
         Ok([head(REG_HEADS[0])?, head(REG_HEADS[1])?])
     }

@@ -22,15 +22,21 @@ pub mod phantom;
 #[cfg(feature = "train")]
 pub mod train;
 
+use model::{Family, Girnet};
+
 #[cfg(feature = "train")]
 zoo_core::zoo_plugin! {
     name: "girnet",
-    models: [model::Girnet::default()],
-    trainers: [train::GirnetTrainer],
+    models: [Girnet::new(Family::Girnet), Girnet::new(Family::Filled), Girnet::new(Family::Registration)],
+    trainers: [
+        train::GirnetTrainer(Family::Girnet),
+        train::GirnetTrainer(Family::Filled),
+        train::GirnetTrainer(Family::Registration)
+    ],
 }
 
 #[cfg(not(feature = "train"))]
 zoo_core::zoo_plugin! {
     name: "girnet",
-    models: [model::Girnet::default()],
+    models: [Girnet::new(Family::Girnet), Girnet::new(Family::Filled), Girnet::new(Family::Registration)],
 }

@@ -25,13 +25,55 @@ const UNTRAINED: &str = "untrained";
 /// Cases in the report.
 const SHOWN: usize = 4;
 
-/// The three networks as one model.
+/// Which of the three networks a model has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// All three.
+    Girnet,
+    /// Inpainter and registration.
+    Filled,
+    /// Registration alone.
+    Registration,
+}
+
+impl Family {
+    /// Its name in the registry.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Girnet => "girnet",
+            Self::Filled => "filled",
+            Self::Registration => "registration",
+        }
+    }
+
+    /// The family of an arm.
+    pub fn of(arm: Arm) -> Self {
+        match (arm.generates(), arm.inpaints()) {
+            (true, _) => Self::Girnet,
+            (false, true) => Self::Filled,
+            (false, false) => Self::Registration,
+        }
+    }
+
+    fn graphs(self) -> Vec<&'static str> {
+        match self {
+            Self::Girnet => vec![DEFAULT, MASK, INPAINT, VELOCITY, FULL],
+            Self::Filled => vec![DEFAULT, INPAINT, FULL],
+            Self::Registration => vec![DEFAULT, FULL],
+        }
+    }
+}
+
+/// The networks of an arm as one model.
 pub struct Girnet {
+    family: Family,
     card: ModelCard,
 }
 
-impl Default for Girnet {
-    fn default() -> Self {
+impl Girnet {
+    /// The family's model.
+    #[allow(clippy::too_many_lines, reason = "a card")]
+    pub fn new(family: Family) -> Self {
         let image = |name: &str, what: &str| {
             TensorSpec::new(name, DType::F32, [Dim::from("batch"), Dim::Fixed(1), "height".into(), "width".into()])
                 .range(0.0, 1.0)
@@ -42,10 +84,23 @@ impl Default for Girnet {
                 .range(-1.0, 1.0)
                 .meaning(what)
         };
+        let title = match family {
+            Family::Girnet => "GIRNet: registration of images with lesions",
+            Family::Filled => "GIRNet's inpainter and registration, with masks from elsewhere",
+            Family::Registration => "GIRNet's registration network alone",
+        };
+        let mut outputs = vec![
+            velocity("v_xy", "velocity from patient to atlas; x before y, 1 is the configured range in pixels"),
+            velocity("v_yx", "velocity from atlas to patient"),
+        ];
+        if family == Family::Girnet {
+            outputs.insert(0, image("mask", "probability of the lesion"));
+        }
         Self {
+            family,
             card: ModelCard {
-                name: "girnet".into(),
-                title: "GIRNet: registration of images with lesions".into(),
+                name: family.name().into(),
+                title: title.into(),
                 description:
                     "Finds a lesion, fills it after a healthy atlas, and registers patient and atlas; three networks that teach one \
                               another without labels."
@@ -56,11 +111,7 @@ impl Default for Girnet {
                 weights_licence: WEIGHTS_LICENCE.into(),
                 task: TaskKind::Own,
                 inputs: vec![image("moving", "the patient; sides in multiples of 16, 0 outside the brain"), image("fixed", "the atlas")],
-                outputs: vec![
-                    image("mask", "probability of the lesion; where the arm has a mask generator"),
-                    velocity("v_xy", "velocity from patient to atlas; x before y, 1 is the configured range in pixels"),
-                    velocity("v_yx", "velocity from atlas to patient"),
-                ],
+                outputs,
                 preprocessing: "intensities from 0 to 1, brain alone, 2 mm a pixel".into(),
                 limitations: vec![
                     "Trained on phantom lesions in warped slices of an averaged head; it has seen no tumour of any patient.".into(),
@@ -69,6 +120,18 @@ impl Default for Girnet {
                 ],
             },
         }
+    }
+}
+
+impl Girnet {
+    /// A configuration of this family.
+    fn read(&self, config: &Config) -> Result<PaperConfig> {
+        let paper = PaperConfig::read(config)?;
+        if Family::of(paper.arm) != self.family {
+            let expected = format!("an arm of the family `{}`", self.family.name());
+            return Err(Error::Config { key: "arm".into(), expected, found: format!("{:?}", paper.arm) });
+        }
+        Ok(paper)
     }
 }
 
@@ -165,12 +228,12 @@ impl Model for Girnet {
     }
 
     fn variants(&self, kind: ArtifactKind) -> Vec<String> {
-        let graphs = [DEFAULT, MASK, INPAINT, VELOCITY, FULL];
-        if kind == ArtifactKind::Onnx { graphs.map(String::from).to_vec() } else { vec!["model".into()] }
+        let graphs = if kind == ArtifactKind::Onnx { self.family.graphs() } else { vec!["model"] };
+        graphs.into_iter().map(String::from).collect()
     }
 
     fn export(&self, request: &ExportRequest, weights: &Weights, config: &Config) -> Result<Artifact> {
-        let paper = PaperConfig::read(config)?;
+        let paper = self.read(config)?;
         let known = self.variants(request.kind);
         let variant = request.variant.as_ref().unwrap_or(&known[0]);
         if !self.artifact_kinds().contains(&request.kind) || !known.contains(variant) {
@@ -198,7 +261,7 @@ impl Model for Girnet {
     }
 
     fn import(&self, file: &Weights, dialect: Dialect, config: &Config) -> Result<Weights> {
-        let paper = PaperConfig::read(config)?;
+        let paper = self.read(config)?;
         import(&tensors(&paper.network, paper.arm), file, dialect)
     }
 
@@ -209,7 +272,7 @@ impl Model for Girnet {
         config: &Config,
         bench: &mut dyn Workbench,
     ) -> Result<Option<Measurements>> {
-        let paper = PaperConfig::read(config)?;
+        let paper = self.read(config)?;
         if session.metadata().contains_key(UNTRAINED) {
             return Err(Error::Unavailable {
                 what: "an evaluation of this model".into(),

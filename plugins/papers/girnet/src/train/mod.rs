@@ -10,7 +10,7 @@ pub use losses::{Fields, Scene, folds, inp_loss, integrate, reg_loss, seg_loss, 
 use crate::config::{Arm, Budget, PaperConfig};
 use crate::evaluate::{Prediction, mean_of, measure};
 use crate::import::import;
-use crate::model::WEIGHTS_LICENCE;
+use crate::model::{Family, WEIGHTS_LICENCE};
 use crate::network::{INP, REG, SEG, tensors};
 use crate::phantom::{self, Patient, Split, Template};
 use rand::Rng;
@@ -30,13 +30,13 @@ const BOX: [f64; 2] = [0.1, 0.8];
 /// What the full budget multiplies iterations by.
 const FULL: usize = 5;
 
-/// Trains all arms.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GirnetTrainer;
+/// Trains the arms of a family.
+#[derive(Clone, Copy, Debug)]
+pub struct GirnetTrainer(pub Family);
 
 impl Trainer for GirnetTrainer {
     fn model(&self) -> &str {
-        "girnet"
+        self.0.name()
     }
 
     fn train(&self, config: &Config, seed: u64, bench: &mut dyn Workbench, sink: &mut dyn TrainSink) -> Result<Weights> {
