@@ -83,20 +83,19 @@ fn calibrate(zoo: &Zoo, model: &FoundModel<'_>, artifact: &Artifact, options: &O
         mend: "see `cargo xtask list backends`".into(),
     };
     for backend in onnx_backends(zoo, options) {
-        let session = backend.compile(&wider, &Device::Cpu, options)?;
-        let mut calibrator = Calibrator::new(session, artifact, &values)?;
-        let run = |calibrator: &mut Calibrator| {
+        let run = || {
+            let mut calibrator = Calibrator::new(backend.compile(&wider, &Device::Cpu, options)?, artifact, &values)?;
             let items = ITEMS.min(dataset.len());
             for start in (0..items).step_by(BATCH) {
                 reporter.check()?;
                 let batch = Batch::read(&*dataset, &features, start..(start + BATCH).min(items))?;
-                model.model.predict(calibrator, &batch)?;
+                model.model.predict(&mut calibrator, &batch)?;
                 reporter.progress("calibrate", batch.len() as u64 + start as u64, Some(items as u64), "items");
             }
-            Ok(())
+            Ok(calibrator.ranges)
         };
-        match run(&mut calibrator) {
-            Ok(()) => return Ok(calibrator.ranges),
+        match run() {
+            Ok(ranges) => return Ok(ranges),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => {
                 reporter.log(Level::Debug, "zoo_host::export", &format!("{name}: calibration on {}: {error}", backend.name()));
