@@ -168,7 +168,7 @@ pub struct PaperConfig {
     pub loss: LossConfig,
     /// Training.
     pub train: TrainConfig,
-    /// How much work training may be: `quick` is all there is.
+    /// How much work training may be; not part of what is trained.
     #[serde(default)]
     pub budget: Budget,
     /// The counted runs.

@@ -106,7 +106,7 @@ pub fn measure(patient: &Patient, prediction: &Prediction, network: &NetworkConf
         let area = |m: &[bool]| m.iter().filter(|v| **v).count() as f64;
         let bytes = |m: &[bool]| m.iter().map(|v| u8::from(*v)).collect::<Vec<u8>>();
         overlap = Some(dice(&bytes(&hard), &bytes(&patient.lesion), 1));
-        outline = hd95(&hard, &patient.lesion, [1, side, side], [1e6, spacing, spacing]);
+        outline = hd95(&hard, &patient.lesion, [1, side, side], [spacing; 3]);
         area_ratio = Some(area(&hard) / area(&patient.lesion).max(1.0));
         brain_share = Some(area(&hard) / area(&patient.brain).max(1.0));
     }

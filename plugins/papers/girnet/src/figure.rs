@@ -29,6 +29,12 @@ fn grey(value: f32) -> [u8; 3] {
     [(255.0 * value.clamp(0.0, 1.0)) as u8; 3]
 }
 
+/// Index of the pixel nearest to a place.
+fn nearest(side: usize, x: f32, y: f32) -> usize {
+    let near = |v: f32| (v.round().max(0.0) as usize).min(side - 1);
+    near(y) * side + near(x)
+}
+
 /// Whether a pixel of a region has a neighbour that is not in it.
 fn outline(region: &[bool], side: usize, p: usize) -> bool {
     let (row, column) = (p / side, p % side);
@@ -57,15 +63,9 @@ impl Strip {
         self.next += 1;
     }
 
-    fn at(&self, x: f32, y: f32) -> usize {
-        let near = |v: f32| (v.round().max(0.0) as usize).min(self.side - 1);
-        near(y) * self.side + near(x)
-    }
-
     fn image(&mut self, image: &[f32]) {
         let side = self.side;
-        let at = |x: f32, y: f32| (y.round().max(0.0) as usize).min(side - 1) * side + (x.round().max(0.0) as usize).min(side - 1);
-        self.panel(|x, y| grey(image[at(x, y)]));
+        self.panel(|x, y| grey(image[nearest(side, x, y)]));
     }
 }
 
@@ -81,9 +81,8 @@ pub fn case(title: &str, patient: &Patient, prediction: &Prediction, filled: Opt
     strip.image(&patient.x);
     strip.image(&patient.y);
     let hard = prediction.hard(patient);
-    let probe = Strip::new(side, 1);
     strip.panel(|x, y| {
-        let p = probe.at(x, y);
+        let p = nearest(side, x, y);
         if outline(&patient.lesion, side, p) {
             TRUE
         } else if hard.as_ref().is_some_and(|h| outline(h, side, p)) {
@@ -96,14 +95,14 @@ pub fn case(title: &str, patient: &Patient, prediction: &Prediction, filled: Opt
     strip.image(filled.unwrap_or(&patient.x));
     strip.image(&warp(&patient.x, 1, &fields.xy, grid)?);
     strip.panel(|x, y| {
-        let p = probe.at(x, y);
+        let p = nearest(side, x, y);
         let moved = [x + fields.yx[p], y + fields.yx[side * side + p]];
         let near = moved.iter().any(|v| (v / LINES - (v / LINES).round()).abs() * LINES < 0.4);
         if near { [235, 235, 235] } else { grey(patient.x[p] * 0.35) }
     });
     let determinants = jacobian(&fields.yx, grid);
     strip.panel(|x, y| {
-        let d = determinants[probe.at(x, y)];
+        let d = determinants[nearest(side, x, y)];
         // Blue where the patient is smaller than the atlas, yellow where it is larger; grey is no change.
         let change = (d.max(1e-3).log2()).clamp(-1.0, 1.0);
         let (up, down) = (change.max(0.0), (-change).max(0.0));

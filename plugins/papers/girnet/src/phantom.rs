@@ -4,7 +4,7 @@
 mod lesion;
 
 use crate::config::{NetworkConfig, PhantomConfig};
-use crate::field::{compose, exponential, lengths, warp};
+use crate::field::{compose, exponential, lengths};
 use lesion::Lesion;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -247,12 +247,4 @@ impl Look {
             }
         }
     }
-}
-
-/// The atlas as the patient's, by a field on the patient's grid.
-///
-/// # Errors
-/// [`Error::Shape`] if the lengths do not fit.
-pub fn atlas_in_patient(patient: &Patient, field: &[f32], grid: &[usize]) -> Result<Vec<f32>> {
-    warp(&patient.y, 1, field, grid)
 }
