@@ -49,7 +49,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Fetch and verify weights and data, run models, and set the measurement beside what the paper claimed
     ///
-    /// Without MODEL it makes the tour: a small model of each plugin on every backend that is ready here.
+    /// Without MODEL it makes the tour: a few small models, each on every backend that is ready here.
     #[command(
         after_help = "Examples:\n  cargo xtask fetch-and-eval\n  cargo xtask fetch-and-eval snn-calibration/vgg-mini-mnist --backend all\n  \
         cargo xtask fetch-and-eval snn-calibration/vgg-mini-mnist --claims --json -"
