@@ -1,7 +1,7 @@
 //! Attributes of a node.
 
-use super::proto::AttributeProto;
 use super::proto::attribute_proto::AttributeType;
+use super::proto::{AttributeProto, GraphProto};
 use super::tensor;
 use zoo_core::Tensor;
 
@@ -23,6 +23,8 @@ pub enum Attribute {
     Texts(Vec<String>),
     /// A tensor.
     Tensor(Tensor),
+    /// A graph that the node runs; [`super::Graph::scan`] makes it.
+    Graph(Box<GraphProto>),
 }
 
 impl Attribute {
@@ -36,6 +38,7 @@ impl Attribute {
             Self::Floats(_) => "floats",
             Self::Texts(_) => "strings",
             Self::Tensor(_) => "tensor",
+            Self::Graph(_) => "graph",
         }
     }
 
@@ -69,6 +72,10 @@ impl Attribute {
             Self::Tensor(value) => {
                 proto.t = Some(tensor::to_proto("", value));
                 AttributeType::Tensor
+            }
+            Self::Graph(graph) => {
+                proto.g = Some((**graph).clone());
+                AttributeType::Graph
             }
         };
         proto.r#type = Some(kind as i32);

@@ -86,7 +86,7 @@ impl Graph {
     }
 
     /// What the incremental checks can't see.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.outputs.is_empty() {
             return Err(self.error("outputs", "expected at least one, found none"));
         }
@@ -126,7 +126,7 @@ impl Graph {
         }
     }
 
-    fn graph(&self, data_file: &str, external: &mut Option<Vec<u8>>) -> GraphProto {
+    pub(super) fn graph(&self, data_file: &str, external: &mut Option<Vec<u8>>) -> GraphProto {
         let declared: HashMap<u32, &str> = self.outputs.iter().map(|(name, index)| (*index, name.as_str())).collect();
         let info = |entry: &Entry| value_info(&entry.name, &entry.ty);
         let inner = |(index, entry): &(usize, &Entry)| matches!(entry.origin, Origin::Node(_)) && !declared.contains_key(&(*index as u32));

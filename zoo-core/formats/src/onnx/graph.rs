@@ -57,6 +57,14 @@ pub(super) struct Placed {
     pub(super) attributes: BTreeMap<String, Attribute>,
 }
 
+/// A node's place before it is taken.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) name: String,
+    pub(super) inputs: Vec<Option<u32>>,
+    pub(super) outputs: Vec<String>,
+}
+
 /// An ONNX graph under construction.
 ///
 /// Nodes can only use values that are already there, so the graph is in topological order by construction. Every node
@@ -245,6 +253,14 @@ impl Graph {
     /// [`Error::UnknownOperator`] for an operator that the opset lacks, [`Error::Operator`] if inputs or attributes do
     /// not fit, [`Error::Graph`] if the name is taken or a value belongs to another graph.
     pub fn insert(&mut self, node: Node) -> Result<Vec<Value>> {
+        let slot = self.slot(&node)?;
+        let given: Vec<Option<&Entry>> = slot.inputs.iter().map(|i| i.and_then(|i| self.values.get(i as usize))).collect();
+        let inferred = infer::run(self.opset, &slot.name, &node, &given, &mut self.fresh)?;
+        Ok(self.place(node, slot, inferred))
+    }
+
+    /// Names and inputs of a node that is to be added.
+    pub(super) fn slot(&mut self, node: &Node) -> Result<Slot> {
         let inputs = node.inputs.iter().map(|v| v.map(|v| self.index(v)).transpose()).collect::<Result<Vec<_>>>()?;
         let name = match &node.name {
             Some(name) => self.scoped(name),
@@ -253,30 +269,33 @@ impl Graph {
                 self.free_name(&stem)
             }
         };
-        let output_names: Vec<_> =
+        let outputs: Vec<_> =
             (0..node.outputs).map(|position| if position == 0 { name.clone() } else { format!("{name}.{position}") }).collect();
         let taken = |name: &&String| self.value_names.contains(*name);
-        if let Some(taken) = output_names.iter().find(taken).or_else(|| Some(&name).filter(|name| self.node_names.contains(*name))) {
+        if let Some(taken) = outputs.iter().find(taken).or_else(|| Some(&name).filter(|name| self.node_names.contains(*name))) {
             return Err(self.error(format!("node `{taken}`"), "expected a name of its own, found one that is taken"));
         }
-        let given: Vec<Option<&Entry>> = inputs.iter().map(|i| i.and_then(|i| self.values.get(i as usize))).collect();
-        let inferred = infer::run(self.opset, &name, &node, &given, &mut self.fresh)?;
+        Ok(Slot { name, inputs, outputs })
+    }
+
+    /// Adds a node whose outputs are known.
+    pub(super) fn place(&mut self, node: Node, slot: Slot, inferred: Vec<infer::Output>) -> Vec<Value> {
         let place = self.nodes.len();
-        self.node_names.insert(name.clone());
+        self.node_names.insert(slot.name.clone());
         let mut outputs = Vec::with_capacity(inferred.len());
-        for (output_name, output) in output_names.into_iter().zip(inferred) {
+        for (output_name, output) in slot.outputs.into_iter().zip(inferred) {
             self.value_names.insert(output_name.clone());
             outputs.push(self.push(Entry { name: output_name, ty: output.ty, origin: Origin::Node(place), known: output.known }));
         }
-        let trimmed = inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let trimmed = slot.inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         self.nodes.push(Placed {
-            name,
+            name: slot.name,
             op: node.op,
-            inputs: inputs[..trimmed].to_vec(),
+            inputs: slot.inputs[..trimmed].to_vec(),
             outputs: outputs.iter().map(|v| v.index).collect(),
             attributes: node.attributes,
         });
-        Ok(outputs)
+        outputs
     }
 
     /// Declares a value an output of the graph, under a name of its own.
@@ -375,7 +394,7 @@ impl Graph {
         Error::Graph { graph: self.name.clone(), place: place.into(), why: why.into() }
     }
 
-    fn index(&self, value: Value) -> Result<u32> {
+    pub(super) fn index(&self, value: Value) -> Result<u32> {
         if value.graph == self.id && (value.index as usize) < self.values.len() {
             return Ok(value.index);
         }
@@ -385,6 +404,16 @@ impl Graph {
     fn push(&mut self, entry: Entry) -> Value {
         self.values.push(entry);
         Value { graph: self.id, index: (self.values.len() - 1) as u32 }
+    }
+
+    /// Names and types of the inputs, in order.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &ValueType)> {
+        self.values.iter().filter(|entry| matches!(entry.origin, Origin::Input)).map(|entry| (entry.name.as_str(), &entry.ty))
+    }
+
+    /// Names and types of the outputs, in order.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, &ValueType)> {
+        self.outputs.iter().map(|(name, index)| (name.as_str(), &self.values[*index as usize].ty))
     }
 
     fn claim_value_name(&mut self, name: &str) -> Result<()> {

@@ -7,6 +7,7 @@
 //! `ops`, one file a family; the convenience methods for common layers in `layers`.
 
 mod attribute;
+mod control;
 mod dims;
 mod dtype;
 mod external;

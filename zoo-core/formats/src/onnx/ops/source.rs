@@ -26,7 +26,9 @@ fn constant(context: &mut Context<'_>) -> Result<Inferred> {
         Attribute::Int(value) => of(&Tensor::scalar(*value)),
         Attribute::Floats(values) => of(&Tensor::from_vec([values.len()], values.clone())?),
         Attribute::Ints(values) => of(&Tensor::from_vec([values.len()], values.clone())?),
-        Attribute::Text(_) | Attribute::Texts(_) => return Err(context.error("expected a tensor of numbers, found strings")),
+        other @ (Attribute::Text(_) | Attribute::Texts(_) | Attribute::Graph(_)) => {
+            return Err(context.error(format!("expected a tensor of numbers, found {}", other.kind())));
+        }
     })
 }
 

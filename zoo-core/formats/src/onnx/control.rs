@@ -1,0 +1,87 @@
+//! Nodes that run a graph of their own.
+
+use super::attribute::Attribute;
+use super::graph::{Graph, Value, ValueType};
+use super::infer::Output;
+use super::node::Node;
+use super::proto::GraphProto;
+use crate::error::Result;
+use zoo_core::Dim;
+
+impl Graph {
+    /// Runs `body` over the first axis of `sequences`, handing states from step to step (operator `Scan`).
+    ///
+    /// # Shapes
+    /// The body's inputs are one step of each sequence and then the states, its outputs one step of each result and then the
+    /// next states. Returns the results, which have the sequences' first axis in front, and then the last states. Names inside
+    /// the body get the body's name and a slash in front.
+    ///
+    /// # Errors
+    /// [`crate::Error::Graph`] if the inputs of the body are not those of a step, or a state changes its type.
+    pub fn scan(&mut self, body: &Graph, sequences: &[Value], states: &[Value]) -> Result<Vec<Value>> {
+        body.check()?;
+        let inputs: Vec<&ValueType> = body.inputs().map(|(_, ty)| ty).collect();
+        let outputs: Vec<&ValueType> = body.outputs().map(|(_, ty)| ty).collect();
+        let results = outputs.len().saturating_sub(states.len());
+        let error = |why: String| self.error(format!("scan over `{}`", body.name), why);
+        if body.opset() != self.opset() {
+            return Err(error(format!("expected opset {}, found {}", self.opset(), body.opset())));
+        }
+        if sequences.is_empty() || inputs.len() != sequences.len() + states.len() || outputs.len() < states.len() {
+            let expected = format!("{} inputs and at least {} outputs", sequences.len() + states.len(), states.len());
+            return Err(error(format!("expected a body of {expected}, found {} and {}", inputs.len(), outputs.len())));
+        }
+        let mut length: Option<Dim> = None;
+        for (place, value) in sequences.iter().chain(states).enumerate() {
+            let mut given = self.value_type(*value)?.clone();
+            let state = place.checked_sub(sequences.len());
+            if state.is_none() {
+                if given.shape.is_empty() {
+                    return Err(error(format!("expected a first axis to run over, found none at input {place}")));
+                }
+                let first = given.shape.remove(0);
+                if length.get_or_insert_with(|| first.clone()) != &first {
+                    return Err(error(format!("expected sequences of one length, found {length:?} and {first:?}")));
+                }
+            }
+            let next = state.map_or(&given, |state| outputs[results + state]);
+            if *inputs[place] != given || *next != given {
+                return Err(error(format!("expected {given:?} at place {place} of the body, found {:?} and {next:?}", inputs[place])));
+            }
+        }
+        // ONNX has states first, on both sides.
+        let mut graph = body.graph("", &mut None);
+        graph.input.rotate_left(sequences.len());
+        graph.output.rotate_left(results);
+        prefix(&mut graph, &format!("{}/", body.name));
+        let made = outputs[results..].iter().map(|ty| (*ty).clone()).chain(outputs[..results].iter().map(|ty| {
+            let shape = length.iter().chain(&ty.shape).cloned().collect();
+            ValueType { dtype: ty.dtype, shape }
+        }));
+        let made: Vec<Output> = made.map(|ty| Output { ty, known: None }).collect();
+        let node = Node::new("Scan")
+            .inputs(&[states, sequences].concat())
+            .outputs(made.len())
+            .attr("num_scan_inputs", sequences.len() as i64)
+            .attr("body", Attribute::Graph(Box::new(graph)));
+        let slot = self.slot(&node)?;
+        let mut values = self.place(node, slot, made);
+        values.rotate_left(states.len());
+        Ok(values)
+    }
+}
+
+/// Names a graph's values and nodes anew, since those of the graph around it may not come again inside.
+fn prefix(graph: &mut GraphProto, with: &str) {
+    let add = |name: &mut String| {
+        if !name.is_empty() {
+            name.insert_str(0, with);
+        }
+    };
+    for node in &mut graph.node {
+        node.name.iter_mut().chain(&mut node.input).chain(&mut node.output).for_each(add);
+    }
+    graph.initializer.iter_mut().filter_map(|tensor| tensor.name.as_mut()).for_each(add);
+    let infos = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    infos.filter_map(|info| info.name.as_mut()).for_each(add);
+}
