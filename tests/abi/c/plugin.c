@@ -242,7 +242,7 @@ static int32_t model_import(void *self, ZooWeights file, ZooStr dialect, ZooStr 
 }
 
 static const ZooModelTable model_table = {sizeof(ZooModelTable), NULL, model_describe, NULL, model_export, model_import, NULL, NULL,
-                                          NULL,                  NULL, NULL,           NULL};
+                                          NULL,                  NULL, NULL,           NULL, NULL};
 
 static int32_t plugin_model(size_t index, ZooModel *model, const ZooReturn *out) {
   model->self_ = NULL;

@@ -118,7 +118,9 @@ fn models(lines: &mut Lines, plugin: &Plugin) {
         bench.stop.store(true, std::sync::atomic::Ordering::SeqCst);
         lines.add("evaluate", model.evaluate(session.as_mut(), dataset.as_ref(), &config, &mut bench));
         bench.stop.store(false, std::sync::atomic::Ordering::SeqCst);
-        lines.add("claims", model.claims("everything", &config, &mut bench));
+        let outcomes = model.claims("everything", &config, &mut bench);
+        lines.add("figures", model.figures("everything", &config, outcomes.as_deref().unwrap_or_default()));
+        lines.add("claims", outcomes);
         lines.add("claims", model.claims("unknown", &config, &mut bench));
         lines.add("act", model.act("repeat", &["a".into(), String::new()], "m", &config, &mut bench));
     }

@@ -63,7 +63,7 @@ fn today() -> Layout {
         ZooWorkbench { self_, table }
         ZooWorkbenchTable { size, reporter, describe, dataset, compile, weights }
         ZooModel { self_, table }
-        ZooModelTable { size, drop, describe, variants, export_artifact, import_weights, preprocess, predict, metrics, evaluate, claims, act }
+        ZooModelTable { size, drop, describe, variants, export_artifact, import_weights, preprocess, predict, metrics, evaluate, claims, act, figures }
         ZooTrainSink { self_, table }
         ZooTrainSinkTable { size, log, save, resume }
         ZooTrainer { self_, table }

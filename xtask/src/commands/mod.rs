@@ -61,7 +61,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;
         }
         Command::Merge { files, json } => merge::merge(&open(global, reporter)?, &files, json.as_deref(), reporter)?,
-        Command::Report { results, out } => report::report(&root(global)?, results, out)?,
+        Command::Report { results, out } => report::report(&open(global, reporter)?, &root(global)?, results, out, reporter)?,
         Command::Reference => reference::reference()?,
         Command::Setup { what } => setup::setup(&what, reporter)?,
         Command::Golden { only, check } => golden::golden(&root(global)?, check, only.as_deref())?,

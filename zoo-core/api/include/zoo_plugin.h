@@ -1,4 +1,4 @@
-/* The plugin ABI of the zoo, version 1.0.
+/* The plugin ABI of the zoo, version 1.1.
  *
  * Generated from zoo-core/api/src/abi/raw.rs and zoo-core/api/src/dlpack/raw.rs; do not edit.
  * To write it anew: cargo run --release -p zoo-abi-tests --bin zoo-header
@@ -147,7 +147,7 @@ typedef struct ZooPlugin ZooPlugin;
 #define ZOO_ABI_MAJOR 1
 
 // Minor version of the ABI. It only ever adds members at the ends of tables.
-#define ZOO_ABI_MINOR 0
+#define ZOO_ABI_MINOR 1
 
 // The call did what it should.
 #define ZOO_OK 0
@@ -488,6 +488,9 @@ struct ZooModelTable {
                  struct ZooStr config,
                  struct ZooWorkbench bench,
                  const struct ZooReturn *out);
+  // Draws pictures of the counted runs from their outcomes, an array as `claims` gives it: text, an array of
+  // `{"title":"","alt":"","mime":"image/svg+xml","bytes":[...]}`. May be NULL. Since 1.1.
+  int32_t (*figures)(void *self_, struct ZooStr model, struct ZooStr config, struct ZooStr outcomes, const struct ZooReturn *out);
 };
 
 // A model family.

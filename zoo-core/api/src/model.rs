@@ -161,6 +161,15 @@ pub trait Model: Send + Sync {
         Err(Error::NotOffered { who: model.into(), what: "claims".into(), hint: "evaluate it without --claims".into() })
     }
 
+    /// Pictures of the counted runs, drawn from what their outcomes say and nothing else, so that a report draws them again
+    /// from a result file. An outcome that is not there is left out.
+    ///
+    /// # Errors
+    /// Whatever drawing finds.
+    fn figures(&self, _model: &str, _config: &Config, _outcomes: &[ClaimOutcome]) -> Result<Vec<Figure>> {
+        Ok(Vec::new())
+    }
+
     /// Commands of its own.
     fn actions(&self) -> Vec<ActionSpec> {
         Vec::new()

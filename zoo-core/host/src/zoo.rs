@@ -51,6 +51,14 @@ impl FoundModel<'_> {
     pub fn dataset_config(&self) -> Config {
         self.config.find("dataset").cloned().map(Config::new).unwrap_or_default()
     }
+
+    /// Where the log of the default run's training lies, if its weights are a file of the registry's folder `root`.
+    pub fn training_log(&self, root: &Path) -> Option<PathBuf> {
+        match &self.entry.weights_for(None)?.source {
+            WeightsSource::Path(path) => Some(root.join(path).with_extension("log.jsonl")),
+            WeightsSource::Hub { .. } | WeightsSource::Package { .. } => None,
+        }
+    }
 }
 
 impl Zoo {

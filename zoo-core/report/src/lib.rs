@@ -7,6 +7,8 @@ mod chart;
 mod page;
 mod site;
 mod tables;
+mod training;
 
 pub use page::results_page;
 pub use site::{SiteError, write_site};
+pub use training::training_curves;

@@ -48,18 +48,21 @@ pub fn results_page(results: &Results, figures: &[Figure]) -> String {
         }
         @if !figures.is_empty() {
             h2 { "Pictures" }
-            @for figure in figures { (picture(figure)) }
+            (pictures(figures))
         }
     };
     frame("Measured by the zoo", false, &body)
 }
 
-fn picture(figure: &Figure) -> Markup {
-    let data = base64::engine::general_purpose::STANDARD.encode(&figure.bytes);
+/// Pictures with their titles, in the page itself.
+pub(crate) fn pictures(figures: &[Figure]) -> Markup {
+    let data = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     html! {
-        figure {
-            img src=(format!("data:{};base64,{data}", figure.mime)) alt=(figure.alt);
-            figcaption { (figure.title) }
+        @for figure in figures {
+            figure {
+                img src=(format!("data:{};base64,{}", figure.mime, data(&figure.bytes))) alt=(figure.alt);
+                figcaption { (figure.title) }
+            }
         }
     }
 }

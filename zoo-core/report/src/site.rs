@@ -1,14 +1,15 @@
 //! All results of a folder as a site: an overview and a page a paper.
 
 use crate::chart::standing;
-use crate::page::frame;
+use crate::page::{frame, pictures};
 use crate::tables::{claims_table, counts, number, runs_table, tally};
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html::push_html};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use zoo_host::results::{Results, SCHEMA};
+use zoo_core::model::Figure;
+use zoo_host::results::{Results, Run, SCHEMA};
 
 /// Schema of benchmarks.
 const BENCH: &str = "zoo.bench/1";
@@ -42,7 +43,7 @@ pub enum SiteError {
 struct Paper {
     name: String,
     notes: Option<String>,
-    /// File names and results.
+    /// File names and results; their runs hold the pictures that were drawn of them.
     results: Vec<(String, Results)>,
     benches: Vec<(String, Value)>,
     others: Vec<String>,
@@ -68,7 +69,7 @@ fn read(path: &Path) -> Result<String, SiteError> {
 }
 
 impl Paper {
-    fn read(folder: &Path) -> Result<Self, SiteError> {
+    fn read(folder: &Path, draw: &dyn Fn(&Run) -> Vec<Figure>) -> Result<Self, SiteError> {
         let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let mut paper = Self { name: name(folder), notes: None, results: Vec::new(), benches: Vec::new(), others: Vec::new() };
         for path in sorted(folder)? {
@@ -82,8 +83,16 @@ impl Paper {
             let value: Value = serde_json::from_str(&text).map_err(|e| SiteError::Schema { path: path.clone(), found: e.to_string() })?;
             match value["schema"].as_str() {
                 Some(SCHEMA) => {
-                    let results =
+                    let mut results: Results =
                         serde_json::from_value(value).map_err(|e| SiteError::Schema { path: path.clone(), found: e.to_string() })?;
+                    // One backend's bars are another's: the pictures of a model are shown once.
+                    let mut drawn = Vec::new();
+                    for run in &mut results.runs {
+                        if !drawn.contains(&run.model) {
+                            run.figures = draw(run);
+                            drawn.push(run.model.clone());
+                        }
+                    }
                     paper.results.push((name(&path), results));
                 }
                 Some(BENCH) => paper.benches.push((name(&path), value)),
@@ -190,6 +199,7 @@ fn paper_page(paper: &Paper, base: &str) -> String {
                 @for run in results.runs.iter().filter(|run| !run.claims.is_empty()) {
                     h3 { "Bars of " (run.model) " on " (run.backend) }
                     (claims_table(run))
+                    (pictures(&run.figures))
                 }
             }
         }
@@ -231,14 +241,14 @@ fn overview(papers: &[Paper], base: &str) -> String {
 }
 
 /// Writes the site of `results` (a folder of folders, one a paper) into `out`, and gives the overview's path. Links to files
-/// go to `base`, the way from `out` to `results`.
+/// go to `base`, the way from `out` to `results`; `draw` gives the pictures of a run.
 ///
 /// # Errors
 /// [`SiteError`]; what was there before stays as it was, page by page.
-pub fn write_site(results: &Path, out: &Path, base: &str) -> Result<PathBuf, SiteError> {
+pub fn write_site(results: &Path, out: &Path, base: &str, draw: &dyn Fn(&Run) -> Vec<Figure>) -> Result<PathBuf, SiteError> {
     let mut papers = Vec::new();
     for folder in sorted(results)?.into_iter().filter(|p| p.is_dir()) {
-        let paper = Paper::read(&folder)?;
+        let paper = Paper::read(&folder, draw)?;
         if !(paper.results.is_empty() && paper.benches.is_empty() && paper.others.is_empty()) {
             papers.push(paper);
         }
@@ -279,6 +289,11 @@ mod tests {
         "claims":[{"id":"x","bar":"<i>b</i>","measured":1.0,"holds":true,"gating":true,"detail":{"k":"</pre><script>2</script>"}},
                   {"id":"y","bar":"b","measured":0.0,"holds":false,"gating":false}]}]}"#;
 
+    fn evil_picture(run: &Run) -> Vec<Figure> {
+        let evil = format!("\"><script>alert({})</script>", run.n);
+        vec![Figure { title: evil.clone(), alt: evil.clone(), mime: evil.clone(), bytes: evil.into_bytes() }]
+    }
+
     #[test]
     fn what_files_say_is_text_and_never_markup() {
         let results = folder(&[
@@ -291,7 +306,7 @@ mod tests {
             ("paper/other.json", "[1]"),
         ]);
         let out = tempfile::tempdir().unwrap();
-        let index = write_site(results.path(), out.path(), "../results").unwrap();
+        let index = write_site(results.path(), out.path(), "../results", &evil_picture).unwrap();
         let pages = [fs::read_to_string(index).unwrap(), fs::read_to_string(out.path().join("paper.html")).unwrap()];
         for page in &pages {
             for bad in ["<script>alert", "<img src=x", "<b>%", "<i>b", "</pre><script>2", "<u>"] {
@@ -303,6 +318,7 @@ mod tests {
         }
         assert!(pages[0].contains("1 hold") && pages[0].contains("1 fail") && pages[0].contains("../results/paper/claims.json"));
         assert!(pages[1].contains("<em>this</em>") && pages[1].contains("other.json") && pages[1].contains("not gating"));
+        assert_eq!((pages[1].matches("<figure>").count(), pages[0].matches("<figure>").count()), (1, 0));
         assert_eq!((pages[1].matches("<h1").count(), pages[0].matches("<h1").count()), (1, 1));
         assert!(pages[1].contains("<h2>Notes</h2>") && pages[1].contains("<th scope=\"col\">a</th><th scope=\"col\" style"));
     }
@@ -311,12 +327,12 @@ mod tests {
     fn broken_files_and_empty_folders_are_named() {
         let out = tempfile::tempdir().unwrap();
         let broken = folder(&[("paper/claims.json", r#"{"schema":"zoo.eval/1"}"#)]);
-        assert!(write_site(broken.path(), out.path(), "").unwrap_err().to_string().contains("claims.json"));
+        assert!(write_site(broken.path(), out.path(), "", &|_| Vec::new()).unwrap_err().to_string().contains("claims.json"));
         let broken = folder(&[("paper/claims.json", "{")]);
-        assert!(write_site(broken.path(), out.path(), "").unwrap_err().to_string().contains("claims.json"));
+        assert!(write_site(broken.path(), out.path(), "", &|_| Vec::new()).unwrap_err().to_string().contains("claims.json"));
         let empty = folder(&[("paper/README.md", "x")]);
-        assert!(matches!(write_site(empty.path(), out.path(), ""), Err(SiteError::Empty(_))));
-        assert!(write_site(&out.path().join("nowhere"), out.path(), "").is_err());
+        assert!(matches!(write_site(empty.path(), out.path(), "", &|_| Vec::new()), Err(SiteError::Empty(_))));
+        assert!(write_site(&out.path().join("nowhere"), out.path(), "", &|_| Vec::new()).is_err());
         assert!(sorted(out.path()).unwrap().is_empty());
     }
 

@@ -8,7 +8,7 @@ pub const ZOO_MAGIC: u64 = 0x3147_554c_504f_4f5a;
 /// Major version of the ABI. A host refuses another one.
 pub const ZOO_ABI_MAJOR: u32 = 1;
 /// Minor version of the ABI. It only ever adds members at the ends of tables.
-pub const ZOO_ABI_MINOR: u32 = 0;
+pub const ZOO_ABI_MINOR: u32 = 1;
 
 /// The call did what it should.
 pub const ZOO_OK: i32 = 0;
@@ -422,6 +422,10 @@ pub struct ZooModelTable {
             out: *const ZooReturn,
         ) -> i32,
     >,
+    /// Draws pictures of the counted runs from their outcomes, an array as `claims` gives it: text, an array of
+    /// `{"title":"","alt":"","mime":"image/svg+xml","bytes":[...]}`. May be NULL. Since 1.1.
+    pub figures:
+        Option<unsafe extern "C" fn(self_: *mut c_void, model: ZooStr, config: ZooStr, outcomes: ZooStr, out: *const ZooReturn) -> i32>,
 }
 
 /// Where a trainer leaves its traces.

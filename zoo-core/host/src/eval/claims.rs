@@ -2,9 +2,11 @@
 
 use super::EvalOptions;
 use crate::registry::ClaimEntry;
-use crate::results::{Claim, Measured, Published};
+use crate::results::{Claim, Measured, Published, Run};
+use crate::zoo::Zoo;
 use std::collections::BTreeMap;
-use zoo_core::{ClaimOutcome, Level, Reporter};
+use zoo_core::model::Figure;
+use zoo_core::{ClaimOutcome, Level, Reporter, Result};
 
 /// The registry's claims; those that are about a metric of this run are filled in if the whole split was seen.
 pub(super) fn of_metrics(entries: &[ClaimEntry], metrics: &BTreeMap<String, Measured>, options: &EvalOptions, whole: bool) -> Vec<Claim> {
@@ -24,6 +26,23 @@ pub(super) fn of_metrics(entries: &[ClaimEntry], metrics: &BTreeMap<String, Meas
         }
     };
     entries.iter().map(claim).collect()
+}
+
+/// Pictures of a counted run, drawn again by its plugin from the recorded outcomes; none for a run without any.
+///
+/// # Errors
+/// [`zoo_core::Error::Unknown`] for a model that is not registered any more; whatever drawing finds.
+pub fn figures_of(zoo: &Zoo, run: &Run, reporter: &dyn Reporter) -> Result<Vec<Figure>> {
+    let outcome = |claim: &Claim| {
+        let (measured, holds) = claim.measured.zip(claim.holds)?;
+        Some(ClaimOutcome { id: claim.id.clone(), measured, holds, detail: claim.detail.clone().unwrap_or_default() })
+    };
+    let outcomes: Vec<_> = run.claims.iter().filter_map(outcome).collect();
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = zoo.model(&run.model, reporter)?;
+    found.model.figures(&run.model, &found.config, &outcomes)
 }
 
 /// Fills in what the plugin re-measured. An outcome without a claim is reported, never dropped silently; a claim without

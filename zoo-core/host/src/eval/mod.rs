@@ -7,4 +7,5 @@ mod run;
 
 pub use batches::{LoopOutcome, evaluate_batches, shard_range};
 pub use bench::Bench;
+pub use claims::figures_of;
 pub use run::{EvalOptions, evaluate};

@@ -76,8 +76,10 @@ pub fn evaluate(zoo: &Zoo, model: &FoundModel<'_>, backend: &str, options: &Eval
     };
 
     let mut claims = claims::of_metrics(&model.entry.claims, &measured.metrics, options, dataset.len() as u64 == measured.items);
+    let mut figures = measured.figures;
     if options.claims {
         let outcomes = model.model.claims(name, &model.config, &mut bench)?;
+        figures.extend(model.model.figures(name, &model.config, &outcomes)?);
         claims::fill(&mut claims, outcomes, reporter);
     }
     Ok(Run {
@@ -97,7 +99,7 @@ pub fn evaluate(zoo: &Zoo, model: &FoundModel<'_>, backend: &str, options: &Eval
         timing: Timing { fetch_s, compile_s, ..measured.timing },
         shard: options.shard,
         detail: measured.detail,
-        figures: measured.figures,
+        figures,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::abi::raw::*;
 use crate::abi::wire::{ArtifactFacts, ModelFacts, WireMeasurements, WireOutcome, WireRequest, kind_names};
 use crate::artifact::ExportRequest;
 use crate::error::Error;
-use crate::model::Model;
+use crate::model::{ClaimOutcome, Model};
 use crate::weights::Dialect;
 use std::ffi::c_void;
 
@@ -27,6 +27,7 @@ static OWNED: ZooModelTable = ZooModelTable {
     evaluate: Some(evaluate),
     claims: Some(claims),
     act: Some(act),
+    figures: Some(figures),
 };
 
 /// A model for the other side to keep.
@@ -153,6 +154,17 @@ unsafe extern "C" fn act(
             let arguments: Vec<String> = args::json(arguments, "arguments of a command")?;
             let (action, model) = (args::text(action, "command")?, args::text(model, "name of a model")?);
             out.json(&shared::<Dyn>(self_).act(action, &arguments, model, &args::config(config)?, &mut bench)?)
+        })
+    }
+}
+
+unsafe extern "C" fn figures(self_: *mut c_void, model: ZooStr, config: ZooStr, outcomes: ZooStr, out: *const ZooReturn) -> i32 {
+    // SAFETY: as above.
+    unsafe {
+        guard(out, |out| {
+            let outcomes: Vec<WireOutcome> = args::json(outcomes, "outcomes of claims")?;
+            let outcomes: Vec<_> = outcomes.into_iter().map(ClaimOutcome::from).collect();
+            out.json(&shared::<Dyn>(self_).figures(args::text(model, "name of a model")?, &args::config(config)?, &outcomes)?)
         })
     }
 }

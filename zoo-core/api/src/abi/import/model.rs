@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::dataset::{Batch, Dataset};
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::model::{ActionSpec, ClaimOutcome, Measurements, Model, Prediction};
+use crate::model::{ActionSpec, ClaimOutcome, Figure, Measurements, Model, Prediction};
 use crate::services::Workbench;
 use crate::tensor::Tensor;
 use crate::weights::{Dialect, Weights};
@@ -148,6 +148,16 @@ impl Model for ForeignModel {
         let call = |bench, out: *const ZooReturn| unsafe { claims(*self_, model.into(), config.as_str().into(), bench, out) };
         let answer = lend_bench(bench, |bench| peer.call("claims", with(bench, call)))?;
         Ok(answer.json::<Vec<WireOutcome>>()?.into_iter().map(ClaimOutcome::from).collect())
+    }
+
+    fn figures(&self, model: &str, config: &Config, outcomes: &[ClaimOutcome]) -> Result<Vec<Figure>> {
+        let Handle { self_, table, peer } = &self.handle;
+        let Some(figures) = table.figures else { return Ok(Vec::new()) };
+        let outcomes: Vec<_> = outcomes.iter().cloned().map(WireOutcome::from).collect();
+        let (config, outcomes) = (wire::to_json(config)?, wire::to_json(&outcomes)?);
+        // SAFETY: the object with its own function; the texts live through the call.
+        let call = |out| unsafe { figures(*self_, model.into(), config.as_str().into(), outcomes.as_str().into(), out) };
+        peer.call("figures", call)?.json()
     }
 
     fn actions(&self) -> Vec<ActionSpec> {

@@ -1,0 +1,89 @@
+//! Curves over one axis.
+
+use crate::frame::{FONT, SIZE, Text, colour, failed, label, range};
+use plotters::prelude::*;
+use zoo_core::Result;
+use zoo_core::model::Figure;
+
+/// A curve, or one of a bundle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Name in the legend; curves of one name share colour and entry.
+    pub name: String,
+    /// Points from left to right.
+    pub points: Vec<[f64; 2]>,
+    /// Drawn thin, as one of many behind a mean, without an entry of its own.
+    pub faint: bool,
+}
+
+impl Curve {
+    /// A curve of its own.
+    pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = [f64; 2]>) -> Self {
+        Self { name: name.into(), points: points.into_iter().collect(), faint: false }
+    }
+
+    /// The same as one of a bundle.
+    #[must_use]
+    pub fn faint(self) -> Self {
+        Self { faint: true, ..self }
+    }
+}
+
+/// Draws curves.
+///
+/// # Errors
+/// [`zoo_core::Error::Argument`] if there is no finite point.
+pub fn curves(text: &Text, curves: &[Curve]) -> Result<Figure> {
+    let all = || curves.iter().flat_map(|c| &c.points).filter(|p| p.iter().all(|v| v.is_finite()));
+    let (x, y) = (range(&text.title, all().map(|p| p[0]))?, range(&text.title, all().map(|p| p[1]))?);
+    let mut names: Vec<&str> = Vec::new();
+    for curve in curves {
+        if !names.contains(&curve.name.as_str()) {
+            names.push(&curve.name);
+        }
+    }
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&WHITE).map_err(failed)?;
+        let (x_span, y_span) = (x.end - x.start, y.end - y.start);
+        let mut chart = ChartBuilder::on(&root)
+            .margin(12)
+            .set_label_area_size(LabelAreaPosition::Left, 56)
+            .set_label_area_size(LabelAreaPosition::Bottom, 40)
+            .build_cartesian_2d(x, y)
+            .map_err(failed)?;
+        let digits = |span: f64| move |v: &f64| label(*v, span);
+        chart
+            .configure_mesh()
+            .x_desc(&text.x)
+            .y_desc(&text.y)
+            .x_label_formatter(&digits(x_span))
+            .y_label_formatter(&digits(y_span))
+            .label_style(("sans-serif", FONT))
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(failed)?;
+        // Bundles first, so that means lie over them.
+        for curve in curves.iter().filter(|c| c.faint).chain(curves.iter().filter(|c| !c.faint)) {
+            let index = names.iter().position(|n| *n == curve.name).unwrap_or_default();
+            let style = if curve.faint { colour(index).mix(0.3).stroke_width(1) } else { colour(index).stroke_width(2) };
+            let points = curve.points.iter().filter(|p| p.iter().all(|v| v.is_finite())).map(|&[x, y]| (x, y));
+            let drawn = chart.draw_series(LineSeries::new(points, style)).map_err(failed)?;
+            if !curve.faint && names.len() > 1 {
+                drawn.label(&curve.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour(index).stroke_width(2)));
+            }
+        }
+        if names.len() > 1 {
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::LowerRight)
+                .background_style(WHITE.mix(0.85))
+                .label_font(("sans-serif", FONT))
+                .draw()
+                .map_err(failed)?;
+        }
+        root.present().map_err(failed)?;
+    }
+    Ok(text.figure(svg))
+}

@@ -1,0 +1,63 @@
+//! Named points with intervals.
+
+use crate::frame::{FONT, SIZE, Text, colour, failed, label, range};
+use plotters::prelude::*;
+use zoo_core::Result;
+use zoo_core::model::Figure;
+
+/// A point with its name beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dot {
+    /// Name.
+    pub name: String,
+    /// Where.
+    pub at: [f64; 2],
+    /// Half the width of the vertical interval; 0 for none.
+    pub half: f64,
+}
+
+/// Draws points, with the horizontal axis in logarithms where `log_x` says so: points at 0 or below are then left out.
+///
+/// # Errors
+/// [`zoo_core::Error::Argument`] if there is no finite point.
+pub fn scatter(text: &Text, dots: &[Dot], log_x: bool) -> Result<Figure> {
+    let place = |x: f64| if log_x { x.log10() } else { x };
+    let good = |dot: &&Dot| place(dot.at[0]).is_finite() && dot.at[1].is_finite();
+    let ends = |dot: &Dot| [dot.at[1] - dot.half.max(0.0), dot.at[1] + dot.half.max(0.0)];
+    let x = range(&text.title, dots.iter().filter(good).map(|d| place(d.at[0])))?;
+    let y = range(&text.title, dots.iter().filter(good).flat_map(ends))?;
+    // Room for the names on the right.
+    let x = x.start..x.end + 0.12 * (x.end - x.start);
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&WHITE).map_err(failed)?;
+        let (x_span, y_span) = (x.end - x.start, y.end - y.start);
+        let mut chart = ChartBuilder::on(&root)
+            .margin(12)
+            .set_label_area_size(LabelAreaPosition::Left, 56)
+            .set_label_area_size(LabelAreaPosition::Bottom, 40)
+            .build_cartesian_2d(x, y)
+            .map_err(failed)?;
+        let x_label = move |v: &f64| if log_x { label(10f64.powf(*v), 10f64.powf(*v) / 3.0) } else { label(*v, x_span) };
+        chart
+            .configure_mesh()
+            .x_desc(&text.x)
+            .y_desc(&text.y)
+            .x_label_formatter(&x_label)
+            .y_label_formatter(&|v| label(*v, y_span))
+            .label_style(("sans-serif", FONT))
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(failed)?;
+        for (index, dot) in dots.iter().enumerate().filter(|(_, dot)| good(dot)) {
+            let (x, [low, high]) = (place(dot.at[0]), ends(dot));
+            chart.draw_series([PathElement::new([(x, low), (x, high)], colour(index).stroke_width(1))]).map_err(failed)?;
+            chart.draw_series([Circle::new((x, dot.at[1]), 4, colour(index).filled())]).map_err(failed)?;
+            let name = EmptyElement::at((x, dot.at[1])) + plotters::element::Text::new(dot.name.clone(), (7, -6), ("sans-serif", FONT));
+            chart.draw_series([name]).map_err(failed)?;
+        }
+        root.present().map_err(failed)?;
+    }
+    Ok(text.figure(svg))
+}
