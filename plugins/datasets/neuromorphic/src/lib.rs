@@ -3,6 +3,7 @@
 //! | data set | files | item |
 //! | --- | --- | --- |
 //! | `nmnist-small` | N-MNIST recordings (`N.bs2`) and the lists `train1K.txt`, `test100.txt` | events of one digit, 34 x 34 |
+//! | `nmnist-folds` | the same | the same, all 1,100 recordings in five splits |
 //! | `saccade-mnist` | MNIST's IDX files | events of a digit moved along three saccades, 34 x 34 |
 //! | `event-files` | any recordings [`Format`] knows | the events of one file; no label |
 //!

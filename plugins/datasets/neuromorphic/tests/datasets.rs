@@ -103,7 +103,7 @@ fn configuration_is_checked() {
     }
     assert!(
         refused("nmnist", "train", &none, "{}")
-            .contains("nmnist-small, nmnist-small-frames, saccade-mnist, saccade-mnist-frames, event-files")
+            .contains("nmnist-small, nmnist-small-frames, nmnist-folds, saccade-mnist, saccade-mnist-frames, event-files")
     );
     assert!(refused("nmnist-small", "val", &none, "{}").contains("has train, test"));
 }
@@ -130,6 +130,28 @@ fn lists_of_recordings() {
     std::fs::write(folder.path().join("7.bs2"), [1, 2, 0x80, 0, 8]).unwrap();
     assert!(refused("nmnist-small", "test", &files, &config).contains(&format!("expected SHA-256 {sum}")));
     assert!(refused("event-files", "all", &DataFiles::default(), &config).contains("sums"));
+}
+
+#[test]
+fn folds_share_all_recordings_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path(), ["train1K.txt", "test100.txt"]);
+    std::fs::write(folder.path().join("7.bs2"), [1, 2, 0x80, 0, 9]).unwrap();
+    let lines = |labels: std::ops::Range<u8>| labels.map(|label| format!("7 {label}\n")).collect::<String>();
+    std::fs::write(folder.path().join("train1K.txt"), lines(0..7)).unwrap();
+    std::fs::write(folder.path().join("test100.txt"), lines(7..10)).unwrap();
+    let labels = |split: &str, config: &str| {
+        let fold = open("nmnist-folds", split, &files, config).unwrap();
+        (0..fold.len()).map(|i| fold.get(i).unwrap().pop().unwrap().as_slice::<u8>().unwrap()[0]).collect::<Vec<_>>()
+    };
+    // Both lists, one after the other, every fifth.
+    for (fold, expected) in [("fold0", [0, 5]), ("fold2", [2, 7]), ("fold4", [4, 9])] {
+        assert_eq!(labels(fold, "{}"), expected);
+    }
+    assert!(refused("nmnist-folds", "test", &files, "{}").contains("has fold0, fold1, fold2, fold3, fold4"));
+    // The same names read frames of the listed recordings, with their labels.
+    let framed = open("nmnist-small-frames", "test", &files, r#"{"frames": {"steps": 2, "by": "count"}}"#).unwrap();
+    assert_eq!((framed.len(), framed.get(1).unwrap()[1].as_slice::<u8>().unwrap()), (3, [8].as_slice()));
 }
 
 #[test]

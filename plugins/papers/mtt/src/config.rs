@@ -18,6 +18,20 @@ pub struct DataConfig {
     pub train: usize,
     /// So many items validate: of the split `val` where the data set has one, else those that follow in `train`.
     pub val: usize,
+    /// The data set is so many splits `fold0`, `fold1`, ... One is held out to test, the others together train.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u64>,
+}
+
+impl DataConfig {
+    /// Splits that a run of this seed trains on, one after the other, and the one it is tested on: with folds, the
+    /// remainder of the seed by their number is held out.
+    pub fn splits(&self, seed: u64) -> (Vec<String>, String) {
+        let Some(folds) = self.folds else { return (vec!["train".into()], "test".into()) };
+        let held_out = seed % folds.max(1);
+        let name = |fold: u64| format!("fold{fold}");
+        ((0..folds).filter(|fold| *fold != held_out).map(name).collect(), name(held_out))
+    }
 }
 
 /// The network.
@@ -121,6 +135,8 @@ pub enum Report {
     Bars,
     /// Clocked and event-driven accuracy on real recordings.
     Recordings,
+    /// The same in cross-validation: each seed is tested on the fold it left out, and recordings are counted together.
+    Folds,
 }
 
 /// What the counted runs use; frozen after the pilot.
@@ -131,8 +147,10 @@ pub struct ClaimsConfig {
     pub report: Report,
     /// Seeds of the counted runs.
     pub seeds: Vec<u64>,
-    /// Seed of the pilot, whose validation accuracy chooses among the arms of `sdt-eq`.
-    pub pilot_seed: u64,
+    /// Seed of the pilot, whose validation accuracy chooses among the arms of `sdt-eq`. Without one, as in
+    /// cross-validation, each run's own validation accuracy does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pilot_seed: Option<u64>,
     /// Registered models by the name of their arm.
     pub arms: BTreeMap<String, String>,
     /// Arms of standard training with as many step passes as MTT, which differ in the learning rate.
@@ -184,6 +202,8 @@ impl PaperConfig {
         let check = |key: &str, good: bool, expected: &str, found: String| {
             if good { Ok(()) } else { Err(Error::Config { key: key.into(), expected: expected.into(), found }) }
         };
+        let folds = read.data.folds.unwrap_or(2);
+        check("data.folds", (2..=1000).contains(&folds), "2 to 1000", folds.to_string())?;
         check("train.batch", (1..=1 << 16).contains(&read.train.batch), "1 to 65536", read.train.batch.to_string())?;
         let event = read.network.architecture.is_event();
         let fits = event == (read.network.neuron == Neuron::If);
@@ -210,5 +230,18 @@ impl PaperConfig {
         let Self { data, network, times, train, start, .. } = self;
         let value = serde_json::json!({"data": data, "network": network, "times": times, "train": train, "start": start});
         hex::encode(Sha256::digest(Config::new(value).canonical().as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_holds_one_fold_out() {
+        let data = |folds| DataConfig { name: "d".into(), train: 1, val: 0, folds };
+        assert_eq!(data(None).splits(7), (vec!["train".to_string()], "test".to_string()));
+        let (train, test) = data(Some(3)).splits(5000);
+        assert_eq!((train, test), (vec!["fold0".to_string(), "fold1".into()], "fold2".to_string()));
     }
 }

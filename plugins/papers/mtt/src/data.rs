@@ -109,6 +109,17 @@ impl Recordings {
         Ok(all)
     }
 
+    /// Takes items `range` out.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        Self { items: self.items[range.clone()].to_vec(), labels: self.labels[range].to_vec() }
+    }
+
+    /// Adds the recordings of another set.
+    pub fn extend(&mut self, others: Self) {
+        self.items.extend(others.items);
+        self.labels.extend(others.labels);
+    }
+
     /// Number of recordings.
     pub fn len(&self) -> usize {
         self.items.len()

@@ -47,6 +47,17 @@ impl Listed {
         }
         Ok(Self { items })
     }
+
+    /// These recordings and then the others.
+    pub(super) fn and(mut self, others: Self) -> Self {
+        self.items.extend(others.items);
+        self
+    }
+
+    /// Every `folds`th recording, beginning with number `fold`.
+    pub(super) fn fold(self, fold: usize, folds: usize) -> Self {
+        Self { items: self.items.into_iter().skip(fold).step_by(folds).collect() }
+    }
 }
 
 /// Refuses a split whose files are not those the sum was taken of.

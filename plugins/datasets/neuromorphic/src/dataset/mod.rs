@@ -19,7 +19,7 @@ trait Recordings: Send + Sync {
     fn load(&self, item: usize) -> Result<(Events, Option<u8>)>;
 }
 
-/// Opens `nmnist-small`, `saccade-mnist` (each also as `...-frames`) and `event-files`.
+/// Opens `nmnist-small` (also whole, in folds, as `nmnist-folds`), `saccade-mnist` (both also as `...-frames`) and `event-files`.
 #[derive(Debug, Default)]
 pub struct NeuromorphicFactory {
     _private: (),
@@ -33,6 +33,10 @@ impl NeuromorphicFactory {
 }
 
 const NMNIST: &str = "nmnist-small";
+/// All recordings of `nmnist-small` in [`FOLDS`] for cross-validation.
+const NMNIST_FOLDS: &str = "nmnist-folds";
+/// Recording `i` of the training list followed by the test list belongs to fold `i % 5`.
+const FOLDS: [&str; 5] = ["fold0", "fold1", "fold2", "fold3", "fold4"];
 const SACCADE: &str = "saccade-mnist";
 const FILES: &str = "event-files";
 /// The same recordings under a second name each, which a registry may give another configuration: frames, noise, sizes.
@@ -101,6 +105,7 @@ fn infos(framing: Option<&Framing>, saccade: &SaccadeConfig) -> Vec<DatasetInfo>
     vec![
         info(NMNIST, &[("train", 1_000), ("test", 100)], nmnist, framing),
         info(NMNIST_FRAMES, &[("train", 1_000), ("test", 100)], nmnist, framing),
+        info(NMNIST_FOLDS, &FOLDS.map(|fold| (fold, 1_100 / FOLDS.len())), nmnist, framing),
         info(SACCADE, &splits, digits, framing),
         info(SACCADE_FRAMES, &splits, digits, framing),
         info(FILES, &[("all", 0)], files, framing),
@@ -124,7 +129,7 @@ impl DatasetFactory for NeuromorphicFactory {
             let names: Vec<_> = info.splits.iter().map(|s| s.name.as_str()).collect();
             return Err(Error::Unknown { kind: "split", name: split.into(), hint: format!("{name} has {}", names.join(", ")) });
         }
-        let listed = matches!(name, NMNIST | NMNIST_FRAMES);
+        let listed = matches!(name, NMNIST | NMNIST_FRAMES | NMNIST_FOLDS);
         if !listed {
             config.no_sums()?;
         }
@@ -132,7 +137,11 @@ impl DatasetFactory for NeuromorphicFactory {
             Box::new(mnist::Saccades::open(split, files, &saccade)?)
         } else {
             config.no_saccade()?;
-            if name == NMNIST {
+            if let Some(fold) = FOLDS.iter().position(|f| *f == split) {
+                let lists = ["train", "test"].map(|list| files::Listed::open(list, files, config.sums.get(list).map(String::as_str)));
+                let [train, test] = lists;
+                Box::new(train?.and(test?).fold(fold, FOLDS.len()))
+            } else if listed {
                 Box::new(files::Listed::open(split, files, config.sums.get(split).map(String::as_str))?)
             } else {
                 Box::new(files::Files::open(files)?)

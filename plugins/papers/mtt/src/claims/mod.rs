@@ -5,6 +5,7 @@
 
 mod bars;
 mod exam;
+mod folds;
 mod stats;
 
 pub use exam::{Answers, CLOCKED, Exam, Scored};
@@ -41,13 +42,13 @@ fn registered(model: &str, seed: u64, bench: &mut dyn Workbench) -> Result<Optio
     }
 }
 
-/// The arm of equal work whose pilot has the greatest validation accuracy; the first one wins a tie. No test item plays a
-/// part.
-fn choose_equal(claims: &ClaimsConfig, bench: &mut dyn Workbench) -> Result<Option<String>> {
+/// The arm of equal work whose run of this seed has the greatest validation accuracy; the first one wins a tie. No test item
+/// plays a part.
+fn choose_equal(claims: &ClaimsConfig, seed: u64, bench: &mut dyn Workbench) -> Result<Option<String>> {
     let mut best: Option<(&String, f64)> = None;
     for arm in &claims.sdt_eq {
         let Some(model) = claims.arms.get(arm) else { return Ok(None) };
-        let Some((weights, _)) = registered(model, claims.pilot_seed, bench)? else { return Ok(None) };
+        let Some((weights, _)) = registered(model, seed, bench)? else { return Ok(None) };
         let Some(accuracy) = weights.metadata.get("val_accuracy").and_then(|text| text.parse::<f64>().ok()) else { return Ok(None) };
         if best.is_none_or(|(_, value)| accuracy > value) {
             best = Some((arm, accuracy));
@@ -67,8 +68,14 @@ pub fn claims(model: &str, config: &Config, bench: &mut dyn Workbench) -> Result
         what: "claims".into(),
         hint: "its configuration counts no runs".into(),
     })?;
+    if claims.report == Report::Folds {
+        return folds::folds(&paper, &claims, bench);
+    }
     let exam = Exam::read(&paper, "test", bench)?;
-    let equal = choose_equal(&claims, bench)?;
+    let equal = match claims.pilot_seed {
+        Some(pilot) => choose_equal(&claims, pilot, bench)?,
+        None => None,
+    };
     let mut results = Results { scored: BTreeMap::new(), grid: BTreeMap::new(), equal };
     let on_events = ["mtt", "tet", "sdt"].map(String::from);
     for (name, model) in &claims.arms {
@@ -88,6 +95,6 @@ pub fn claims(model: &str, config: &Config, bench: &mut dyn Workbench) -> Result
     }
     Ok(match claims.report {
         Report::Bars => bars::bars(&claims, &results)?,
-        Report::Recordings => bars::recordings(&claims, &results),
+        Report::Recordings | Report::Folds => bars::recordings(&claims, &results),
     })
 }

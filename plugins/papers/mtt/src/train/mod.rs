@@ -49,7 +49,7 @@ impl Trainer for MttTrainer {
             paper.train.epochs = AUTHORS_EPOCHS[usize::from(paper.start.is_none())];
         }
         let net = SpikingNet::new(paper.network()?, paper.network);
-        let (mut items, validation) = read(&paper.data, net.network().input(), bench)?;
+        let (mut items, validation) = read(&paper.data, seed, net.network().input(), bench)?;
         if paper.train.random_labels {
             items.labels.shuffle(&mut Seeds::new(seed).stream("random labels", 0));
         }
@@ -96,26 +96,32 @@ fn optimiser(train: &TrainConfig) -> Optimiser {
     }
 }
 
-/// Training and validation recordings.
-fn read(config: &DataConfig, [_, h, w]: [usize; 3], bench: &mut dyn Workbench) -> Result<(Recordings, Recordings)> {
-    let train = bench.dataset(&config.name, "train")?;
-    let own = train.info().splits.iter().any(|s| s.name == "val");
-    let want = config.train + if own { 0 } else { config.val };
-    if train.len() < want || config.train == 0 {
+/// Training and validation recordings of a run.
+fn read(config: &DataConfig, seed: u64, [_, h, w]: [usize; 3], bench: &mut dyn Workbench) -> Result<(Recordings, Recordings)> {
+    let mut all = Recordings::default();
+    let mut own = false;
+    let need = config.train + config.val;
+    for name in config.splits(seed).0 {
+        let split = bench.dataset(&config.name, &name)?;
+        own = split.info().splits.iter().any(|s| s.name == "val");
+        let wanted = if own { config.train } else { need };
+        all.extend(Recordings::read(split.as_ref(), 0..split.len().min(wanted.saturating_sub(all.len())), [h, w])?);
+    }
+    let want = if own { config.train } else { need };
+    if all.len() < want || config.train == 0 {
         return Err(Error::Config {
             key: "data.train".into(),
-            expected: format!("1 to {} items with `val`", train.len()),
+            expected: format!("1 to {} items with `val`", all.len()),
             found: want.to_string(),
         });
     }
-    let items = Recordings::read(train.as_ref(), 0..config.train, [h, w])?;
     let validation = if own {
         let split = bench.dataset(&config.name, "val")?;
         Recordings::read(split.as_ref(), 0..config.val.min(split.len()), [h, w])?
     } else {
-        Recordings::read(train.as_ref(), config.train..want, [h, w])?
+        all.slice(config.train..want)
     };
-    Ok((items, validation))
+    Ok((all.slice(0..config.train), validation))
 }
 
 /// Work of an epoch, for comparing arms.
