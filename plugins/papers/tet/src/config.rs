@@ -130,8 +130,9 @@ pub struct ClaimsConfig {
     /// Arms of SDT among which the pilot's validation accuracy chooses the one that TET is compared with.
     #[serde(default)]
     pub sdt: Vec<String>,
-    /// The arm of TET that is compared.
-    pub tet: String,
+    /// Arms of TET, of which the pilot chooses the one that is compared.
+    #[serde(default)]
+    pub tet: Vec<String>,
     /// The first so many test items count; all of them if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<usize>,

@@ -30,9 +30,9 @@ fn outcome(id: &str, measured: f64, holds: bool, detail: Value) -> ClaimOutcome 
     ClaimOutcome { id: id.into(), measured, holds, detail }
 }
 
-/// TET and the best SDT of a seed.
-fn pair<'a>(claims: &ClaimsConfig, results: &'a Results, seed: u64) -> Option<(&'a Scored, &'a Scored)> {
-    Some((results.scored(&claims.tet, seed)?, results.scored(results.best_sdt()?, seed)?))
+/// The chosen TET and the chosen SDT of a seed.
+fn pair(results: &Results, seed: u64) -> Option<(&Scored, &Scored)> {
+    Some((results.scored(results.best_tet()?, seed)?, results.scored(results.best_sdt()?, seed)?))
 }
 
 /// All arms' curves, for the record.
@@ -53,18 +53,17 @@ fn curves(claims: &ClaimsConfig, results: &Results) -> Value {
 /// Bar 1: accuracy of the first k steps, averaged over k = 1..5 of 10.
 fn early(claims: &ClaimsConfig, results: &Results) -> Option<ClaimOutcome> {
     let gains = results.by_seed(&claims.seeds, |seed| {
-        let (tet, sdt) = pair(claims, results, seed)?;
+        let (tet, sdt) = pair(results, seed)?;
         (tet.steps == 10).then(|| tet.mean_accuracy(1..=5) - sdt.mean_accuracy(1..=5))
     })?;
     let holds = gains.iter().all(|g| *g >= 3.0);
-    let detail =
-        json!({"seeds": claims.seeds, "tet_minus_best_sdt": gains, "best_sdt": results.best_sdt(), "arms": curves(claims, results)});
+    let detail = json!({"seeds": claims.seeds, "tet_minus_best_sdt": gains, "best_sdt": results.best_sdt(), "tet": results.best_tet(), "arms": curves(claims, results)});
     Some(outcome("bar-1", mean(&gains), holds, detail))
 }
 
 /// Bar 2: accuracy over all steps.
 fn last(claims: &ClaimsConfig, results: &Results) -> Option<ClaimOutcome> {
-    let pairs = results.by_seed(&claims.seeds, |seed| pair(claims, results, seed))?;
+    let pairs = results.by_seed(&claims.seeds, |seed| pair(results, seed))?;
     if pairs.iter().any(|(tet, _)| tet.steps != 10) {
         return None;
     }
@@ -113,7 +112,7 @@ fn pull(claims: &ClaimsConfig, results: &Results) -> Option<ClaimOutcome> {
 /// Bar 4: trained at T = 3, run at other T.
 fn scaling(claims: &ClaimsConfig, results: &Results) -> Option<ClaimOutcome> {
     let curve = |scored: &Scored| (1..=8).map(|k| scored.accuracy(k)).collect::<Vec<f64>>();
-    let pairs = results.by_seed(&claims.seeds, |seed| pair(claims, results, seed).filter(|(tet, _)| tet.steps == 8))?;
+    let pairs = results.by_seed(&claims.seeds, |seed| pair(results, seed).filter(|(tet, _)| tet.steps == 8))?;
     let curves: Vec<(Vec<f64>, Vec<f64>)> = pairs.iter().map(|(tet, sdt)| (curve(tet), curve(sdt))).collect();
     let drop = |c: &[f64]| c[TRAINED_STEPS..].iter().map(|a| a - c[TRAINED_STEPS - 1]).fold(f64::INFINITY, f64::min);
     let drops: Vec<f64> = curves.iter().map(|(tet, _)| drop(tet)).collect();
@@ -155,11 +154,11 @@ mod tests {
             pilot_seed: 0,
             arms: arms.iter().map(|(name, _)| ((*name).to_string(), String::new())).collect(),
             sdt: vec!["sdt".into()],
-            tet: "tet".into(),
+            tet: vec!["tet".into()],
             items: None,
         };
         let runs = arms.iter().flat_map(|&(name, from)| [1, 2].map(|seed| ((name.to_string(), seed), scored(from))));
-        (claims, Results { scored: runs.collect(), arms: BTreeMap::new(), best: Some("sdt".into()) })
+        (claims, Results { scored: runs.collect(), arms: BTreeMap::new(), sdt: Some("sdt".into()), tet: Some("tet".into()) })
     }
 
     #[test]

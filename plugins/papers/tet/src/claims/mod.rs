@@ -28,7 +28,8 @@ pub(crate) struct Results {
     /// By arm and seed.
     scored: BTreeMap<(String, u64), Scored>,
     arms: BTreeMap<(String, u64), Arm>,
-    best: Option<String>,
+    sdt: Option<String>,
+    tet: Option<String>,
 }
 
 impl Results {
@@ -47,17 +48,22 @@ impl Results {
 
     /// The arm of SDT that TET is compared with; `None` if the pilot is not whole.
     pub(crate) fn best_sdt(&self) -> Option<&str> {
-        self.best.as_deref()
+        self.sdt.as_deref()
+    }
+
+    /// The arm of TET that is compared; `None` if the pilot is not whole.
+    pub(crate) fn best_tet(&self) -> Option<&str> {
+        self.tet.as_deref()
     }
 }
 
-/// The arm of SDT whose pilot has the greatest validation accuracy; the first one wins a tie. No test item plays a part.
-fn choose_sdt(claims: &ClaimsConfig, bench: &mut dyn Workbench) -> Result<Option<String>> {
-    if let [only] = claims.sdt.as_slice() {
+/// The arm whose pilot has the greatest validation accuracy; the first one wins a tie. No test item plays a part.
+fn choose(among: &[String], claims: &ClaimsConfig, bench: &mut dyn Workbench) -> Result<Option<String>> {
+    if let [only] = among {
         return Ok(Some(only.clone()));
     }
     let mut best: Option<(&String, f64)> = None;
-    for arm in &claims.sdt {
+    for arm in among {
         let Some(model) = claims.arms.get(arm) else { return Ok(None) };
         let accuracy = match bench.weights(model, Some(claims.pilot_seed)) {
             Ok((weights, _)) => weights.metadata.get("val_accuracy").and_then(|text| text.parse::<f64>().ok()),
@@ -68,7 +74,7 @@ fn choose_sdt(claims: &ClaimsConfig, bench: &mut dyn Workbench) -> Result<Option
             bench.log(
                 Level::Warn,
                 "tet",
-                &format!("arm `{arm}` has no pilot (seed {}): bars against SDT stay unmeasured", claims.pilot_seed),
+                &format!("arm `{arm}` has no pilot (seed {}): bars that compare it stay unmeasured", claims.pilot_seed),
             );
             return Ok(None);
         };
@@ -97,8 +103,8 @@ pub(crate) fn counted(model: &str, config: &Config) -> Result<(PaperConfig, Clai
 /// Runs every trained arm of the seeds over a split. An arm that is not registered with a seed is left out, with a
 /// warning: its bars stay unmeasured.
 pub(crate) fn run_arms(family: &Tet, claims: &ClaimsConfig, seeds: &[u64], exam: &Exam, bench: &mut dyn Workbench) -> Result<Results> {
-    let best = choose_sdt(claims, bench)?;
-    let mut results = Results { scored: BTreeMap::new(), arms: BTreeMap::new(), best };
+    let (sdt, tet) = (choose(&claims.sdt, claims, bench)?, choose(&claims.tet, claims, bench)?);
+    let mut results = Results { scored: BTreeMap::new(), arms: BTreeMap::new(), sdt, tet };
     for (name, model) in &claims.arms {
         for &seed in seeds {
             let (weights, config) = match bench.weights(model, Some(seed)) {

@@ -51,8 +51,8 @@ pub(super) fn flatness(
     let exam = exam.first(ITEMS);
     let mut rises: [Vec<Vec<f64>>; 2] = Default::default();
     for &seed in &claims.seeds {
-        let Some(best) = results.best_sdt() else { return Ok(None) };
-        for (arm, rises) in [claims.tet.as_str(), best].into_iter().zip(&mut rises) {
+        let (Some(sdt), Some(tet)) = (results.best_sdt(), results.best_tet()) else { return Ok(None) };
+        for (arm, rises) in [tet, sdt].into_iter().zip(&mut rises) {
             let Some(found) = results.arm(arm, seed) else { return Ok(None) };
             let before = exam.run(family, &found.paper, &found.weights, arm, bench)?.sdt_loss()?;
             let mut by_sigma = Vec::new();
