@@ -1,5 +1,5 @@
-//! ONNX step graphs: one item in, the answer and the next state out. The state is an input and an output, so that any
-//! runtime can keep it.
+//! ONNX graphs. The step graph takes one item and gives the answer and the next state: the state is an input and an output,
+//! so that any runtime can keep it. The sequence graph takes a whole stream and runs the step inside (`Scan`).
 
 use crate::det_hebb::DetHebb;
 use crate::lstm::Lstm;
@@ -8,8 +8,10 @@ use crate::weights::{Net, narrow, transposed};
 use zoo_core::{Artifact, Config, DType, Dim, Result, Tensor};
 use zoo_formats::onnx::{Graph, Value};
 
-/// Name of the graph.
+/// Name of the step graph.
 pub const GRAPH: &str = "step";
+/// Name of the sequence graph.
+pub const SEQUENCE: &str = "sequence";
 
 /// Builds the step graph.
 ///
@@ -22,16 +24,54 @@ pub const GRAPH: &str = "step";
 /// # Errors
 /// Whatever the graph builder finds.
 pub fn step_graph(net: &Net, opset: Option<u32>, config: &Config) -> Result<Artifact> {
-    let mut graph = match opset {
-        Some(opset) => Graph::with_opset(GRAPH, opset)?,
-        None => Graph::new(GRAPH),
+    finish(step(net, GRAPH, opset)?.variant(GRAPH), config)
+}
+
+/// Builds the sequence graph: the step graph, run over a stream inside.
+///
+/// # Shapes
+/// Inputs `items [steps, batch, d]` and the states before the first item, as the step graph has them; outputs those of the step
+/// graph, each but the states with `steps` in front, and last the states after the last item.
+///
+/// # Errors
+/// Whatever the graph builder finds.
+pub fn sequence_graph(net: &Net, opset: Option<u32>, config: &Config) -> Result<Artifact> {
+    let body = step(net, GRAPH, opset)?;
+    let mut graph = empty(SEQUENCE, opset)?.variant(SEQUENCE);
+    let (mut items, mut states) = (Vec::new(), Vec::new());
+    for (name, ty) in body.inputs() {
+        if name == "x" {
+            let shape = std::iter::once(Dim::from("steps")).chain(ty.shape.iter().cloned());
+            items.push(graph.input("items", ty.dtype, shape)?);
+        } else {
+            states.push(graph.input(name, ty.dtype, ty.shape.iter().cloned())?);
+        }
     }
-    .variant(GRAPH);
+    let results = graph.scan(&body, &items, &states)?;
+    for ((name, _), value) in body.outputs().zip(results) {
+        graph.output(name, value)?;
+    }
+    finish(graph, config)
+}
+
+fn step(net: &Net, name: &str, opset: Option<u32>) -> Result<Graph> {
+    let mut graph = empty(name, opset)?;
     match net {
         Net::Plastic(net) => plastic(&mut graph, net)?,
         Net::Lstm(net) => lstm(&mut graph, net)?,
         Net::Det(det) => det_hebb(&mut graph, det)?,
     }
+    Ok(graph)
+}
+
+fn empty(name: &str, opset: Option<u32>) -> Result<Graph> {
+    Ok(match opset {
+        Some(opset) => Graph::with_opset(name, opset)?,
+        None => Graph::new(name),
+    })
+}
+
+fn finish(mut graph: Graph, config: &Config) -> Result<Artifact> {
     graph.metadata("zoo.paper", "arXiv:2311.05862");
     graph.metadata("zoo.licence", "CC0-1.0");
     graph.metadata("zoo.config_hash", zoo_formats::digest::config_sha256(config));

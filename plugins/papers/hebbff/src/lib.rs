@@ -24,6 +24,7 @@ pub mod dataset;
 pub mod det_hebb;
 pub mod error;
 pub mod export;
+pub mod figures;
 pub mod latency;
 pub mod learn;
 pub mod louvain;
@@ -38,6 +39,7 @@ pub mod score;
 pub mod stats;
 pub mod study;
 pub mod task;
+pub mod torch_file;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod weights;

@@ -1,13 +1,13 @@
 //! The plugin's model: step graphs, the protocol over streams, claims and commands.
 
 use crate::config::PaperConfig;
-use crate::export::{GRAPH, step_graph};
+use crate::export::{GRAPH, SEQUENCE, sequence_graph, step_graph};
 use crate::score::Score;
 use crate::task::Stream;
 use crate::weights::{self, Net};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use zoo_core::model::ActionSpec;
+use zoo_core::model::{ActionSpec, Figure};
 use zoo_core::{
     Artifact, ArtifactKind, Batch, ClaimOutcome, Config, DType, Dataset, Dialect, Dim, Error, Estimate, ExportRequest, Measurements, Model,
     ModelCard, Prediction, Result, Session, TaskKind, Tensor, TensorSpec, Weights, Workbench,
@@ -62,7 +62,11 @@ fn card() -> ModelCard {
 
 impl HebbFf {
     fn not_offered(what: String) -> Error {
-        Error::NotOffered { who: "hebbff".into(), what, hint: format!("it offers `{GRAPH}` as onnx and `weights` as safetensors") }
+        Error::NotOffered {
+            who: "hebbff".into(),
+            what,
+            hint: format!("it offers `{GRAPH}` and `{SEQUENCE}` as onnx, and `weights` as safetensors"),
+        }
     }
 }
 
@@ -76,7 +80,8 @@ impl Model for HebbFf {
     }
 
     fn variants(&self, kind: ArtifactKind) -> Vec<String> {
-        vec![if kind == ArtifactKind::Onnx { GRAPH } else { "weights" }.into()]
+        let names: &[&str] = if kind == ArtifactKind::Onnx { &[GRAPH, SEQUENCE] } else { &["weights"] };
+        names.iter().map(ToString::to_string).collect()
     }
 
     fn export(&self, request: &ExportRequest, weights: &Weights, config: &Config) -> Result<Artifact> {
@@ -87,6 +92,7 @@ impl Model for HebbFf {
             return Err(Self::not_offered(format!("graph `{variant}` as {}", request.kind)));
         }
         match request.kind {
+            ArtifactKind::Onnx if variant == SEQUENCE => sequence_graph(&net, request.opset, config),
             ArtifactKind::Onnx => step_graph(&net, request.opset, config),
             ArtifactKind::Safetensors => {
                 let file = Weights { metadata: weights.metadata.clone(), ..net.weights()? };
@@ -147,9 +153,14 @@ impl Model for HebbFf {
         crate::claims::claims(model, &PaperConfig::read(config)?, bench)
     }
 
+    fn figures(&self, _: &str, _: &Config, outcomes: &[ClaimOutcome]) -> Result<Vec<Figure>> {
+        crate::figures::all(outcomes)
+    }
+
     fn actions(&self) -> Vec<ActionSpec> {
         vec![
             ActionSpec { name: "bench-louvain".into(), help: crate::bench::HELP.into() },
+            ActionSpec { name: "import-pickle".into(), help: IMPORT_PICKLE.into() },
             ActionSpec { name: "latency".into(), help: crate::latency::HELP.into() },
             ActionSpec {
                 name: "dry-run".into(),
@@ -161,21 +172,46 @@ impl Model for HebbFf {
     fn act(&self, action: &str, args: &[String], model: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Value> {
         match action {
             "bench-louvain" => crate::bench::louvain_row(args, bench.reporter()),
+            "import-pickle" => import_pickle(args, config),
             "latency" => crate::latency::rows(args, config, bench),
             "dry-run" => dry_run(config),
             _ => {
-                let hint = "its commands are bench-louvain, latency and dry-run".into();
+                let hint = "its commands are bench-louvain, import-pickle, latency and dry-run".into();
                 Err(Error::NotOffered { who: model.into(), what: format!("command `{action}`"), hint })
             }
         }
     }
 }
 
-/// Streams of a batch `[batch, steps, d]` through a step graph; the answers are `[batch, steps]`.
+const IMPORT_PICKLE: &str = "FILE OUT: reads a network that its authors published (.pkl, as torch.save writes it) without running what it \
+                             says, and writes it as safetensors";
+
+/// An authors' file as weights of this plugin.
+fn import_pickle(args: &[String], config: &Config) -> Result<Value> {
+    let [file, out] = args else {
+        return Err(Error::argument("arguments of `import-pickle`", "a file and where to write", format!("{args:?}")));
+    };
+    let (file, out) = (std::path::Path::new(file), std::path::Path::new(out));
+    let found = crate::torch_file::read(file)?;
+    let mut weights = weights::import(&found, Dialect::Authors, &PaperConfig::read(config)?)?;
+    weights.metadata = found.metadata;
+    zoo_formats::safetensors::write_atomically(out, &weights)?;
+    Ok(json!({"written": out.display().to_string(), "tensors": weights.tensors.len(), "metadata": weights.metadata}))
+}
+
+/// Items `[batch, steps, d]` of one step after the other, `[steps, batch, d]`.
+fn by_step(values: &[f32], [batch, steps, d]: [usize; 3]) -> Vec<f32> {
+    (0..steps).flat_map(|t| (0..batch).flat_map(move |b| values[(b * steps + t) * d..][..d].iter().copied())).collect()
+}
+
+/// Streams of a batch `[batch, steps, d]` through a graph; the answers are `[batch, steps]`.
 pub(crate) fn drive(session: &mut dyn Session, items: &Tensor) -> Result<Tensor> {
     items.expect("field `items`", DType::F32, &[None, None, None])?;
     let &[batch, steps, d] = items.shape() else { return Err(Error::shape("field `items`", "three axes", items.shape())) };
     let values: &[f32] = items.as_slice()?;
+    if session.inputs().first().is_some_and(|spec| spec.name == "items") {
+        return drive_sequence(session, values, [batch, steps, d]);
+    }
     let mut states = Vec::new();
     for spec in session.inputs().iter().skip(1) {
         let shape: Vec<usize> = std::iter::once(batch).chain(spec.shape.iter().skip(1).filter_map(Dim::fixed)).collect();
@@ -196,6 +232,20 @@ pub(crate) fn drive(session: &mut dyn Session, items: &Tensor) -> Result<Tensor>
         y.iter().enumerate().take(batch).for_each(|(b, y)| answers[b * steps + t] = *y);
     }
     Tensor::from_vec([batch, steps], answers)
+}
+
+/// The whole stream in one run.
+fn drive_sequence(session: &mut dyn Session, values: &[f32], [batch, steps, d]: [usize; 3]) -> Result<Tensor> {
+    let mut inputs = vec![Tensor::from_vec([steps, batch, d], by_step(values, [batch, steps, d]))?];
+    for spec in session.inputs().iter().skip(1) {
+        let shape: Vec<usize> = std::iter::once(batch).chain(spec.shape.iter().skip(1).filter_map(Dim::fixed)).collect();
+        inputs.push(Tensor::zeros(DType::F32, shape)?);
+    }
+    let outputs = session.run(&inputs)?;
+    let y = outputs.first().ok_or_else(|| Error::artifact("session", "outputs", "expected `y`, found none"))?;
+    y.expect("output `y`", DType::F32, &[Some(steps), Some(batch), Some(1)])?;
+    let y: &[f32] = y.as_slice()?;
+    Tensor::from_vec([batch, steps], (0..batch).flat_map(|b| (0..steps).map(move |t| y[t * batch + b])).collect::<Vec<f32>>())
 }
 
 /// Student's 95 % interval of a mean over streams, in per cent.

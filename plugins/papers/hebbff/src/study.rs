@@ -10,7 +10,7 @@ use crate::score::Score;
 use crate::task::Stream;
 use crate::windows::{Layers, Series};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use zoo_core::{Error, Reporter, Result};
 
 /// Restarts of the community detection where it only serves a control.
@@ -41,6 +41,24 @@ pub struct Snapshot {
     pub q_rewired: f64,
     /// Units that were constant in a window.
     pub constant: usize,
+    /// Plasticity rate.
+    pub eta: f64,
+    /// Decay.
+    pub lambda: f64,
+}
+
+/// Steps of the validation stream whose activity a portrait shows.
+const SHOWN: usize = 60;
+
+/// The trained network on its validation stream, for pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Portrait {
+    /// Communities: layers of units.
+    pub labels: Vec<Vec<u32>>,
+    /// Activity `h` of the first steps: units of steps.
+    pub activity: Vec<Vec<f64>>,
+    /// Whether each of those steps repeats an item.
+    pub familiar: Vec<bool>,
 }
 
 /// Modularity and flexibility of a snapshot under another resolution.
@@ -64,6 +82,9 @@ pub struct Course {
     /// Every so many snapshots, the sensitivity check.
     #[serde(skip)]
     pub varied: Vec<Vec<Varied>>,
+    /// The last snapshot's network.
+    #[serde(skip)]
+    pub portrait: Portrait,
 }
 
 impl Course {
@@ -96,12 +117,14 @@ pub fn course(paper: &PaperConfig, study: &StudyConfig, seed: u64, reporter: &dy
     let form = Form { d: paper.task.d, n: paper.network.n, force: paper.network.force, lam_param: paper.network.lam_param };
     let mut net = HebbNet::new(form, &mut stream(seed, Purpose::Init, 0));
     let validation = paper.task.stream(&mut stream(seed, Purpose::Validation, 0));
-    let mut course = Course { seed, snapshots: Vec::new(), varied: Vec::new() };
+    let mut course = Course { seed, snapshots: Vec::new(), varied: Vec::new(), portrait: Portrait::default() };
     learn(&mut net, &study.train, paper.task, seed, reporter, &mut (), |look: &Look<'_, HebbNet>| {
         if look.iteration.is_multiple_of(study.every) {
             let (series, answers) = record(look.net, &validation)?;
             let layers = series.correlations(study.window, study.zero_diagonal)?;
-            course.snapshots.push(snapshot(look.iteration, &series, &layers, &answers, &validation, study, seed)?);
+            let (snapshot, labels) = snapshot(look, &series, &layers, &answers, &validation, study, seed)?;
+            course.snapshots.push(snapshot);
+            course.portrait = portrait(look.net, &validation, &labels);
             if (course.snapshots.len() - 1).is_multiple_of(study.check_stride) {
                 course.varied.push(varied(&layers, study, seed)?);
             }
@@ -111,22 +134,34 @@ pub fn course(paper: &PaperConfig, study: &StudyConfig, seed: u64, reporter: &dy
     Ok(course)
 }
 
+fn portrait(net: &HebbNet, stream: &Stream, labels: &[u32]) -> Portrait {
+    let shown = stream.steps().min(SHOWN);
+    let mut activity = vec![Vec::with_capacity(shown); net.form.n];
+    net.trace(stream, |_, h| {
+        if activity.first().is_some_and(|unit| unit.len() < shown) {
+            activity.iter_mut().zip(h).for_each(|(unit, h)| unit.push(*h));
+        }
+    });
+    let labels = labels.chunks_exact(net.form.n.max(1)).map(<[u32]>::to_vec).collect();
+    Portrait { labels, activity, familiar: stream.familiar[..shown].to_vec() }
+}
+
 fn snapshot(
-    iteration: u64,
+    look: &Look<'_, HebbNet>,
     series: &Series,
     layers: &Layers,
     answers: &[f64],
     validation: &Stream,
     study: &StudyConfig,
     seed: u64,
-) -> Result<Snapshot> {
+) -> Result<(Snapshot, Vec<u32>)> {
     let found = structure(layers, study.resolution, study.restarts, seed)?;
-    let mut rng = stream(seed, Purpose::Controls, iteration);
+    let mut rng = stream(seed, Purpose::Controls, look.iteration);
     let matrices = layers.matrices.iter().map(|m| rewired(m, layers.units, &mut rng)).collect();
     let control = structure(&Layers { matrices, ..layers.clone() }, study.resolution, CONTROL_RESTARTS, seed)?;
     let score = Score::default().add(answers, &validation.familiar);
-    Ok(Snapshot {
-        iteration,
+    let snapshot = Snapshot {
+        iteration: look.iteration,
         q: found.q,
         q_spread: found.q_spread,
         communities: found.communities,
@@ -137,7 +172,10 @@ fn snapshot(
         balanced: score.balanced(),
         q_rewired: control.q,
         constant: layers.constant,
-    })
+        eta: look.net.eta().0,
+        lambda: look.net.lambda().0,
+    };
+    Ok((snapshot, found.labels))
 }
 
 fn varied(layers: &Layers, study: &StudyConfig, seed: u64) -> Result<Vec<Varied>> {

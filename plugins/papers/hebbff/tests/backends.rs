@@ -1,11 +1,11 @@
-//! Step graphs run on tract and ONNX Runtime, with their state, as the networks run here.
+//! Step and sequence graphs run on tract and ONNX Runtime, with their state, as the networks run here.
 
 use std::sync::Arc;
 use zoo_backend_onnxruntime::OnnxRuntime;
 use zoo_backend_tract::Tract;
 use zoo_core::{
-    ArtifactKind, Availability, Backend, Batch, Config, DataFiles, DatasetFactory, Device, Dialect, ExportRequest, Model, Options, Tensor,
-    TensorSpec, Weights,
+    ArtifactKind, Availability, Backend, Batch, Config, DataFiles, DatasetFactory, Device, Dialect, Error, ExportRequest, Model, Options,
+    Tensor, TensorSpec, Weights,
 };
 use zoo_hebbff::config::{Kind, PaperConfig};
 use zoo_hebbff::dataset::FamiliarityFactory;
@@ -76,8 +76,10 @@ fn graphs_with_state_answer_as_the_networks_do() {
                 Net::Det(det) => det.answers(s).unwrap().0,
             })
             .collect();
-        let artifact = model.export(&ExportRequest::new(ArtifactKind::Onnx), &weights, &config).unwrap();
-        for backend in [&Tract as &dyn Backend, &OnnxRuntime::default()] {
+        let (tract, runtime) = (Tract, OnnxRuntime::default());
+        for (variant, backend) in ["step", "sequence"].iter().flat_map(|v| [&tract as &dyn Backend, &runtime].map(|backend| (*v, backend)))
+        {
+            let artifact = model.export(&ExportRequest::new(ArtifactKind::Onnx).variant(variant), &weights, &config).unwrap();
             // Probing first would load another library than the one that is named, for the rest of the process.
             if std::env::var_os("ZOO_TEST_ORT").is_none()
                 && let Availability::Unavailable { why, .. } = backend.probe()
@@ -86,10 +88,16 @@ fn graphs_with_state_answer_as_the_networks_do() {
                 continue;
             }
             let mut session = backend.compile(&artifact, &Device::Cpu, &options()).unwrap();
+            if (variant, backend.name()) == ("sequence", "tract") {
+                // tract 0.23.9 fixes the batch outside the body of `Scan` and leaves it open inside.
+                let told = model.predict(session.as_mut(), &batch).unwrap_err();
+                assert!(matches!(told, Error::Runtime { .. }) && told.to_string().contains("Scan"), "{told}");
+                continue;
+            }
             let prediction = model.predict(session.as_mut(), &batch).unwrap();
             let answers = prediction.get("familiar").unwrap().to_f32();
             let worst = answers.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-            assert!(worst < 1e-4, "{name} on {}: {worst}", backend.name());
+            assert!(worst < 1e-4, "{name}, {variant} on {}: {worst}", backend.name());
             // A stream's state is its own: the same batch again, and alone, answers the same.
             let again = model.predict(session.as_mut(), &batch).unwrap();
             assert_eq!(prediction, again, "{name}");

@@ -79,6 +79,8 @@ pub(super) fn measure(paper: &PaperConfig, bench: &mut dyn Workbench) -> Result<
         "first_and_last_snapshot": {"q": ends(q), "accuracy": ends(accuracy), "flexibility": ends(flexibility), "balanced": ends(|s| s.balanced)},
         "blocks_q_accuracy": blocks(&courses, q, accuracy),
         "learning_modes": modes,
+        "courses": courses.iter().map(curves_of).collect::<Vec<_>>(),
+        "portrait": courses.first().map(|c| &c.portrait),
         "constant_units": courses.iter().flat_map(|c| &c.snapshots).map(|s| s.constant).sum::<usize>(),
         "mean_restart_spread_of_q": mean(&courses.iter().flat_map(|c| c.column(|s| s.q_spread)).collect::<Vec<_>>()),
     });
@@ -110,6 +112,20 @@ pub(super) fn measure(paper: &PaperConfig, bench: &mut dyn Workbench) -> Result<
     let more = json!({"reading": sign, "entropy_accuracy": pair(|s| s.entropy, accuracy).detail(), "first_and_last": ends(|s| s.entropy)});
     let b3 = trend.outcome("b3", trend.interval.is_some(), &more);
     Ok(vec![b1, b1_rewired, b1_partial, b2, b2_sweep, b3])
+}
+
+/// A network's snapshots by column, to four significant places: what the pictures show.
+fn curves_of(course: &Course) -> Value {
+    let column = |of: fn(&Snapshot) -> f64| -> Vec<f64> { course.snapshots.iter().map(|s| rounded(of(s))).collect() };
+    json!({
+        "iteration": course.snapshots.iter().map(|s| s.iteration).collect::<Vec<_>>(),
+        "q": column(q), "flexibility": column(flexibility), "entropy": column(|s| s.entropy), "accuracy": column(accuracy),
+        "eta": column(|s| s.eta), "lambda": column(|s| s.lambda),
+    })
+}
+
+fn rounded(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
 /// Share of circular shifts of modularity against accuracy that do as well, the observed order counted among them.
