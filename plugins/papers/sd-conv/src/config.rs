@@ -63,6 +63,24 @@ pub enum MaskForm {
     Soft,
 }
 
+/// What stands where a mask keeps nothing of the dynamic kernels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// Nothing: the weights are pruned.
+    #[default]
+    Zero,
+    /// A kernel that does not depend on the image, as in the first author's later PAD-Net; the two parts are scaled by
+    /// `2 sigmoid(phi)` and `2 - 2 sigmoid(phi)` with a learned `phi` a layer.
+    Static,
+}
+
+impl Fill {
+    fn is_zero(&self) -> bool {
+        *self == Self::Zero
+    }
+}
+
 /// Pruning of the dynamic convolutions.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -76,6 +94,9 @@ pub struct MaskConfig {
     /// Share of weights to keep; 1 without a mask.
     #[serde(default = "one")]
     pub density: f64,
+    /// What stands in the other places.
+    #[serde(default, skip_serializing_if = "Fill::is_zero")]
+    pub fill: Fill,
     /// Model whose weights of the same seed are pruned by magnitude.
     #[serde(default)]
     pub from: Option<String>,
@@ -83,7 +104,7 @@ pub struct MaskConfig {
 
 impl Default for MaskConfig {
     fn default() -> Self {
-        Self { kind: MaskKind::None, form: MaskForm::Ste, density: one(), from: None }
+        Self { kind: MaskKind::None, form: MaskForm::Ste, density: one(), fill: Fill::Zero, from: None }
     }
 }
 
@@ -231,6 +252,9 @@ impl PaperConfig {
         let mask = &paper.mask;
         if !(mask.density > 0.0 && mask.density <= 1.0) || (mask.kind == MaskKind::None) != (mask.density == 1.0) {
             return fail("mask.density", "above 0, and below 1 where a mask has a kind", mask.density.to_string());
+        }
+        if mask.fill == Fill::Static && (mask.kind == MaskKind::None || mask.form == MaskForm::Soft) {
+            return fail("mask.fill", "`zero`, for without a hard mask there is nothing to fill", "static".into());
         }
         if (mask.kind == MaskKind::Magnitude) != mask.from.is_some() {
             return fail("mask.from", "the model to prune, for kind `magnitude` alone", format!("{:?}", mask.from));

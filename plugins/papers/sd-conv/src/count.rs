@@ -5,7 +5,7 @@ use crate::layer::DynamicConv;
 /// Costs of a dynamic convolution on one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Cost {
-    /// Nonzero weights of all kernels.
+    /// Nonzero weights of all kernels; a place where they all agree is stored once.
     pub nonzeros: u64,
     /// Weights of all kernels, kept or not.
     pub dense: u64,
@@ -28,7 +28,16 @@ pub fn cost(conv: &DynamicConv, pixels: u64) -> Cost {
     let shape = conv.shape;
     let size = shape.kernel_len();
     let kernels: Vec<&[f32]> = conv.weight.chunks_exact(size.max(1)).collect();
-    let nonzeros = conv.weight.iter().filter(|w| **w != 0.0).count() as u64;
+    // A static kernel that fills the places a mask leaves out is the same for all.
+    let stored = |p: usize| {
+        let first = kernels[0][p];
+        if kernels.iter().all(|k| k[p].to_bits() == first.to_bits()) {
+            usize::from(first != 0.0)
+        } else {
+            kernels.iter().filter(|k| k[p] != 0.0).count()
+        }
+    };
+    let nonzeros = (0..if kernels.is_empty() { 0 } else { size }).map(stored).sum::<usize>() as u64;
     let union = (0..size).filter(|&p| kernels.iter().any(|k| k[p] != 0.0)).count() as u64;
     let equal = kernels.windows(2).all(|pair| pair[0].iter().zip(pair[1]).all(|(a, b)| (*a == 0.0) == (*b == 0.0)));
     let dense = conv.weight.len() as u64;

@@ -14,6 +14,7 @@ pub mod claims;
 pub mod config;
 pub mod count;
 pub mod export;
+pub mod figures;
 pub mod full_scale;
 pub mod layer;
 pub mod mask;

@@ -4,7 +4,7 @@ use crate::config::PaperConfig;
 use crate::export::{Form, graph};
 use crate::network::TinySd;
 use serde_json::Value;
-use zoo_core::model::ActionSpec;
+use zoo_core::model::{ActionSpec, Figure};
 use zoo_core::{
     Artifact, ArtifactKind, Batch, ClaimOutcome, Config, DType, Dialect, Dim, Error, ExportRequest, Model, ModelCard, Result, Session,
     TaskKind, Tensor, TensorSpec, Weights, Workbench,
@@ -90,6 +90,10 @@ impl Model for SdConv {
 
     fn claims(&self, model: &str, config: &Config, bench: &mut dyn Workbench) -> Result<Vec<ClaimOutcome>> {
         crate::claims::claims(self, model, config, bench)
+    }
+
+    fn figures(&self, _: &str, _: &Config, outcomes: &[ClaimOutcome]) -> Result<Vec<Figure>> {
+        crate::figures::all(outcomes)
     }
 
     fn actions(&self) -> Vec<ActionSpec> {

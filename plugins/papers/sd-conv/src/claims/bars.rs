@@ -2,7 +2,7 @@
 
 use super::{Run, Runs, mean, standard_error};
 use crate::count::{Cost, cost};
-use crate::layer::{Shape, conv3x3};
+use crate::layer::{DynamicConv, Shape, conv3x3};
 use crate::mask::keeps;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -23,6 +23,8 @@ pub(super) mod arm {
     pub(in super::super) const MAGNITUDE: &str = "p-0.3";
 }
 
+/// Channels of the mosaic of kernels, along each side.
+const MOSAIC: usize = 6;
 /// Permutations of the control of the mutual information.
 const PERMUTATIONS: usize = 1000;
 /// Quantiles of Student's distribution for 1 to 9 degrees of freedom: 95 % one-sided, and 97.5 %.
@@ -75,6 +77,35 @@ fn density(run: &Run) -> f64 {
     cost.nonzeros as f64 / cost.dense as f64
 }
 
+/// Share of a layer's weights that are not 0.
+fn kept(layer: &DynamicConv) -> f64 {
+    layer.weight.iter().filter(|w| **w != 0.0).count() as f64 / layer.weight.len() as f64
+}
+
+/// The first kernels' first channels of a layer, to three digits, for a picture: `[K, outputs, inputs, 9]`.
+fn mosaic(layer: &DynamicConv) -> Value {
+    let Shape { inputs, outputs, kernels, .. } = layer.shape;
+    let (rows, columns) = (outputs.min(MOSAIC), inputs.min(MOSAIC));
+    let mut values = Vec::with_capacity(kernels * rows * columns * 9);
+    for kernel in layer.weight.chunks_exact(layer.shape.kernel_len()) {
+        for output in kernel.chunks_exact(inputs * 9).take(rows) {
+            values.extend(output[..columns * 9].iter().map(|w| (f64::from(*w) * 1e3).round() / 1e3));
+        }
+    }
+    json!({"shape": [kernels, rows, columns, 9], "values": values})
+}
+
+/// How often each kernel had the greatest share, class by class: `[layers, classes, K]`.
+fn choices(run: &Run) -> Vec<Vec<Vec<usize>>> {
+    let (classes, kernels) = (run.paper.network.classes, run.paper.network.kernels);
+    let count = |chosen: &Vec<usize>| {
+        let mut table = vec![vec![0; kernels]; classes];
+        chosen.iter().zip(&run.scored.labels).for_each(|(kernel, class)| table[*class][*kernel] += 1);
+        table
+    };
+    run.scored.chosen.iter().map(count).collect()
+}
+
 /// Every arm's numbers, for the record.
 fn table(runs: &Runs) -> Value {
     let mut all = Map::new();
@@ -83,7 +114,8 @@ fn table(runs: &Runs) -> Value {
         let accuracy = accuracies(&of);
         let ci = standard_error(&accuracy) * quantile(&T975, accuracy.len());
         let entropy: Vec<&Vec<f64>> = of.iter().map(|run| &run.scored.entropy).collect();
-        let line = json!({"accuracy": accuracy, "mean": mean(&accuracy), "ci95_half_width": ci, "density": of.iter().map(|r| density(r)).collect::<Vec<_>>(),
+        let by_layer: Vec<f64> = of[0].net.layers.iter().map(kept).collect();
+        let line = json!({"accuracy": accuracy, "density_by_layer_of_first_seed": by_layer, "mean": mean(&accuracy), "ci95_half_width": ci, "density": of.iter().map(|r| density(r)).collect::<Vec<_>>(),
             "cost_of_first_seed": network_cost(of[0]), "routing_entropy": entropy});
         all.insert(arm, line);
     }
@@ -128,10 +160,7 @@ fn learned(runs: &Runs) -> Option<ClaimOutcome> {
             let spread = standard_error(&means) * (means.len() as f64).sqrt() / mean(&means);
             least_spread = least_spread.min(spread);
             let by_layer: Vec<f64> = serde_json::from_str(run.logged_density.as_deref()?).ok()?;
-            logged &= run.net.layers.iter().zip(by_layer).all(|(layer, logged)| {
-                let kept = layer.weight.iter().filter(|w| **w != 0.0).count() as f64 / layer.weight.len() as f64;
-                (kept - logged).abs() < 1e-12
-            });
+            logged &= run.net.layers.iter().zip(by_layer).all(|(layer, logged)| (kept(layer) - logged).abs() < 1e-12);
         }
         detail.insert(name.into(), json!(found));
     }
@@ -181,7 +210,7 @@ fn costs(runs: &Runs) -> Option<ClaimOutcome> {
     let p = density(main[0]);
     let kernels = main[0].paper.network.kernels as i32;
     let detail = json!({"nonzeros": nonzeros, "macs": macs, "union": network_cost(main[0]).union,
-        "union_of_independent_masks_at_this_density": 1.0 - (1.0 - p).powi(kernels), "first_seed": network_cost(main[0]), "dense_first_seed": network_cost(dense[0])});
+        "union_of_independent_masks_at_this_density": 1.0 - (1.0 - p).powi(kernels), "mosaic_of_first_layer": mosaic(&main[0].net.layers[0]), "first_seed": network_cost(main[0]), "dense_first_seed": network_cost(dense[0])});
     Some(outcome("b4", nonzeros, nonzeros <= 0.40 && macs < 1.0, detail))
 }
 
@@ -239,7 +268,13 @@ fn routing_used(runs: &Runs) -> Option<ClaimOutcome> {
     }
     let gains = differences(&accuracies(&dense), &accuracies(&uniform));
     let holds = used && mean(&gains) >= 0.0;
-    Some(outcome("b5", mean(&gains), holds, json!({"dense_minus_uniform": gains, "by_seed_and_layer": detail, "routing_is_used": used})))
+    Some(outcome(
+        "b5",
+        mean(&gains),
+        holds,
+        json!({"dense_minus_uniform": gains, "by_seed_and_layer": detail, "routing_is_used": used,
+        "choices_of_first_seed": choices(dense[0])}),
+    ))
 }
 
 /// C: accuracy does not rise while density falls to 0.3, but for noise.

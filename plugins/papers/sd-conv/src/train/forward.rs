@@ -6,9 +6,9 @@ use crate::network::shapes;
 use zoo_core::Result;
 use zoo_train::burn::tensor::{Tensor, activation};
 use zoo_train::ops::{self, Conv2dOptions, Pool2dOptions};
-use zoo_train::params::{Init, ParamStore};
+use zoo_train::params::{Init, Mode, ParamStore};
 
-/// Adds the network's tensors, drawn as the public code draws them, and the thresholds.
+/// Adds the network's tensors, drawn as the public code draws them, and what pruning learns.
 pub(super) fn add_tensors(params: &mut ParamStore, paper: &PaperConfig, pruning: &Pruning) -> Result<()> {
     let config = &paper.network;
     let first = config.widths[0];
@@ -28,7 +28,7 @@ pub(super) fn add_tensors(params: &mut ParamStore, paper: &PaperConfig, pruning:
     let last = config.widths[config.widths.len() - 1];
     params.parameter("fc.weight", &[config.classes, last, 1, 1], Init::FanIn { fan_in: last })?;
     params.parameter("fc.bias", &[config.classes], Init::FanIn { fan_in: last })?;
-    pruning.add_thresholds(params, paper)
+    pruning.add_parameters(params, paper)
 }
 
 /// What a forward pass gives.
@@ -37,6 +37,8 @@ pub(super) struct Outputs {
     pub(super) logits: Tensor<2>,
     /// Share of weights that each layer keeps.
     pub(super) density: Vec<f64>,
+    /// Mean entropy of the kernels' shares in each layer, in nats; only where it was asked for.
+    pub(super) entropy: Vec<f64>,
     /// Mean of `exp(-t)` over the layers, where thresholds are learned.
     pub(super) softness: Option<Tensor<1>>,
 }
@@ -57,7 +59,7 @@ pub(super) fn logits(
     x = params.conv2d("stem", x, padded)?;
     x = activation::relu(params.batch_norm("bn0", x)?);
     let layers = shapes(&paper.network);
-    let (mut density, mut softness) = (Vec::new(), Vec::new());
+    let (mut density, mut softness, mut entropy) = (Vec::new(), Vec::new(), Vec::new());
     for (index, s) in layers.iter().enumerate() {
         let name = format!("layer{}", index + 1);
         let [_, _, h, w] = x.dims();
@@ -68,6 +70,9 @@ pub(super) fn logits(
         let kernels = pruned.weight.reshape([s.kernels * s.outputs, s.inputs, 3, 3]);
         let y = ops::conv2d(x.clone(), kernels, Some(bias.reshape([s.kernels * s.outputs])), padded)?;
         let shares = routing(params, &name, x, temperature)?;
+        if params.mode() == Mode::Eval {
+            entropy.push(mean_entropy(&shares));
+        }
         let y = y.reshape([n, s.kernels, s.outputs * h * w]) * shares.reshape([n, s.kernels, 1]);
         x = y.sum_dim(1).reshape([n, s.outputs, h, w]);
         x = activation::relu(params.batch_norm(&format!("bn{}", index + 1), x)?);
@@ -80,7 +85,14 @@ pub(super) fn logits(
     let head: Tensor<4> = params.get("fc.weight")?;
     let logits = ops::linear(pooled, head.reshape([paper.network.classes, last]), Some(params.get("fc.bias")?))?;
     let softness = if softness.is_empty() { None } else { Some(Tensor::cat(softness, 0).mean()) };
-    Ok(Outputs { logits, density, softness })
+    Ok(Outputs { logits, density, entropy, softness })
+}
+
+/// Mean over images of the entropy of shares `[n, K]`, in nats.
+fn mean_entropy(shares: &Tensor<2>) -> f64 {
+    let images = shares.dims()[0].max(1) as f64;
+    let values = shares.clone().into_data();
+    values.iter::<f64>().filter(|p| *p > 0.0).map(|p| -p * p.ln()).sum::<f64>() / images
 }
 
 /// Shares of the kernels, `[n, K]`.

@@ -124,19 +124,19 @@ impl Lesson<'_> {
         (1.0 + (run.temperature - 1.0) * left) as f32
     }
 
-    /// Share of validation images that are right.
-    fn validate(&mut self, params: &mut ParamStore) -> Result<f64> {
+    /// Share of validation images that are right, and the mean entropy of each layer's shares.
+    fn validate(&mut self, params: &mut ParamStore) -> Result<(f64, Vec<f64>)> {
         params.set_mode(Mode::Eval);
         let all: Vec<usize> = (0..self.validation.len()).collect();
         let (values, labels) = self.validation.gather(&all)?;
         let out = logits(params, self.paper, &self.pruning, values, 1.0)?;
         params.set_mode(Mode::Train);
-        Ok(ops::count_correct(&out.logits, &labels)? as f64 / all.len().max(1) as f64)
+        Ok((ops::count_correct(&out.logits, &labels)? as f64 / all.len().max(1) as f64, out.entropy))
     }
 
     /// The pruned weights, with what was learned about pruning.
     fn weights(&mut self, params: &mut ParamStore, seed: u64) -> Result<Weights> {
-        let accuracy = self.validate(params)?;
+        let (accuracy, _) = self.validate(params)?;
         let trained = params.weights()?;
         let mut weights = Weights::new();
         for (name, shape) in tensors(&self.paper.network) {
@@ -146,8 +146,8 @@ impl Lesson<'_> {
         let mut thresholds = Vec::new();
         for (n, shape) in shapes(&self.paper.network).iter().enumerate() {
             let name = format!("layer{}.B.convC.weight", n + 1);
-            let pruned = self.pruning.pruned(params, n)?;
-            kept.push(pruned.iter().filter(|v| **v != 0.0).count() as f64 / pruned.len() as f64);
+            let (pruned, density) = self.pruning.pruned(params, n)?;
+            kept.push(density);
             let dims = vec![shape.kernels, shape.outputs, shape.inputs, 3, 3];
             weights.insert(name, Tensor::from_vec(dims, pruned)?);
             thresholds.push(self.pruning.thresholds(params, n)?);
@@ -203,9 +203,9 @@ impl Recipe for Lesson<'_> {
             let means = (0..shapes(&self.paper.network).len()).map(|n| Ok(crate::claims::mean(&self.pruning.thresholds(params, n)?)));
             line.insert("thresholds".into(), json!(means.collect::<Result<Vec<_>>>()?));
         }
-        if epoch % 10 == 9 {
-            line.insert("val_accuracy".into(), json!(self.validate(params)?));
-        }
+        let (accuracy, entropy) = self.validate(params)?;
+        line.insert("val_accuracy".into(), json!(accuracy));
+        line.insert("entropy".into(), json!(entropy));
         Ok(line)
     }
 }

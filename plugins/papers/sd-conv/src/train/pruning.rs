@@ -1,6 +1,6 @@
 //! Which weights are kept while training.
 
-use crate::config::{MaskForm, MaskKind, MaskScope, PaperConfig};
+use crate::config::{Fill, MaskForm, MaskKind, MaskScope, PaperConfig};
 use crate::mask::{DensityController, ThresholdForm, keeps, step_slope};
 use crate::network::shapes;
 use rand::seq::SliceRandom;
@@ -27,12 +27,38 @@ struct Sizes {
 pub(super) struct Pruning {
     kind: MaskKind,
     form: MaskForm,
+    fill: Fill,
     shared: bool,
     gain: f32,
     layers: Vec<Sizes>,
     controller: DensityController,
     /// Fixed masks by layer, one value a weight of a kernel: the kernels share them.
     fixed: Vec<Vec<f32>>,
+}
+
+/// What stands where the mask keeps a weight, and where it does not: `[K, outputs, inputs * 9]` each.
+struct Sides {
+    kept: Tensor<3>,
+    /// `None` for zeros.
+    other: Option<Tensor<3>>,
+}
+
+impl Sides {
+    /// One side or the other by a mask of ones and zeros.
+    fn by(self, mask: Tensor<3>) -> Tensor<3> {
+        match self.other {
+            None => self.kept * mask,
+            Some(other) => other.clone() + (self.kept - other) * mask,
+        }
+    }
+
+    /// What a weight gains by being kept.
+    fn gain(&self) -> Tensor<3> {
+        match &self.other {
+            None => self.kept.clone(),
+            Some(other) => self.kept.clone() - other.clone(),
+        }
+    }
 }
 
 /// A layer's kernels as they are to be used.
@@ -49,6 +75,14 @@ fn weight_name(layer: usize) -> String {
     format!("layer{}.B.convC.weight", layer + 1)
 }
 
+fn fill_name(layer: usize) -> String {
+    format!("layer{}.B.convC.static", layer + 1)
+}
+
+fn phi_name(layer: usize) -> String {
+    format!("layer{}.B.convC.phi", layer + 1)
+}
+
 fn threshold_name(layer: usize) -> String {
     format!("layer{}.threshold", layer + 1)
 }
@@ -59,6 +93,7 @@ impl Pruning {
         Self {
             kind: paper.mask.kind,
             form: paper.mask.form,
+            fill: paper.mask.fill,
             shared: paper.network.mask_scope == MaskScope::Shared,
             gain: paper.train.threshold_gain as f32,
             layers: shapes(&paper.network).iter().map(sizes).collect(),
@@ -73,8 +108,14 @@ impl Pruning {
         }
     }
 
-    /// Adds a threshold for each output channel, of each kernel or of all.
-    pub(super) fn add_thresholds(&self, params: &mut ParamStore, paper: &PaperConfig) -> Result<()> {
+    /// Adds what pruning learns: a threshold for each output channel, of each kernel or of all, and what fills the gaps.
+    pub(super) fn add_parameters(&self, params: &mut ParamStore, paper: &PaperConfig) -> Result<()> {
+        if self.fill == Fill::Static {
+            for (n, sizes) in self.layers.iter().enumerate() {
+                params.parameter(fill_name(n), &[1, sizes.outputs, sizes.each], Init::Kaiming { fan: 9 * sizes.outputs })?;
+                params.parameter(phi_name(n), &[1], Init::Constant(0.0))?;
+            }
+        }
         if paper.mask.kind != MaskKind::Learned {
             return Ok(());
         }
@@ -132,6 +173,18 @@ impl Pruning {
         Ok(s.iter().map(|s| ThresholdForm::Sigmoid.threshold(f64::from(s * self.gain), f64::from(largest)).0).collect())
     }
 
+    fn sides(&self, params: &ParamStore, layer: usize, weight: Tensor<3>) -> Result<Sides> {
+        if self.fill == Fill::Zero {
+            return Ok(Sides { kept: weight, other: None });
+        }
+        let phi: Tensor<1> = params.get(&phi_name(layer))?;
+        let share = (activation::sigmoid(phi) * 2.0).reshape([1, 1, 1]);
+        let other: Tensor<3> = params.get(&fill_name(layer))?;
+        let rest = share.clone().neg() + 2.0;
+        let dims = weight.dims();
+        Ok(Sides { kept: weight * share, other: Some((other * rest).expand(dims)) })
+    }
+
     /// The kernels of a layer, pruned, with their way back.
     pub(super) fn apply(&self, params: &ParamStore, layer: usize) -> Result<Pruned> {
         let Sizes { kernels, outputs, each } = self.layers[layer];
@@ -143,7 +196,7 @@ impl Pruning {
                 let mask = &self.fixed[layer];
                 let density = f64::from(mask.iter().sum::<f32>()) / mask.len() as f64;
                 let mask: Tensor<3> = params.input(mask.clone(), [1, outputs, each])?;
-                Ok(Pruned { weight: weight * mask, density, softness: None })
+                Ok(Pruned { weight: self.sides(params, layer, weight)?.by(mask), density, softness: None })
             }
             MaskKind::Learned => self.learned(params, layer, weight),
         }
@@ -170,19 +223,21 @@ impl Pruning {
                 let slopes: Vec<f32> = (0..sizes.len()).map(|i| step_slope(over(i)) as f32).collect();
                 let mask: Tensor<3> = params.input(mask, [groups, outputs, each])?;
                 let slopes: Tensor<3> = params.input(slopes, [groups, outputs, each])?;
-                // Nothing forwards; backwards, the slope of the step times the weight it lets through.
-                let estimate = weight.clone().detach() * slopes * above;
-                weight * mask + (estimate.clone() - estimate.detach())
+                // Nothing forwards; backwards, the slope of the step times what it lets through.
+                let sides = self.sides(params, layer, weight)?;
+                let estimate = sides.gain().detach() * slopes * above;
+                sides.by(mask) + (estimate.clone() - estimate.detach())
             }
         };
         Ok(Pruned { weight, density, softness: Some(softness) })
     }
 
-    /// The kernels of a layer as they leave training.
-    pub(super) fn pruned(&self, params: &ParamStore, layer: usize) -> Result<Vec<f32>> {
-        let values = self.apply(params, layer)?.weight.into_data().try_into_vec::<f32>().unwrap_or_default();
+    /// The kernels of a layer as they leave training, and the share of them that the mask keeps.
+    pub(super) fn pruned(&self, params: &ParamStore, layer: usize) -> Result<(Vec<f32>, f64)> {
+        let applied = self.apply(params, layer)?;
+        let values = applied.weight.into_data().try_into_vec::<f32>().unwrap_or_default();
         // A weight that is not kept may come out as -0.
-        Ok(values.into_iter().map(|v| if v == 0.0 { 0.0 } else { v }).collect())
+        Ok((values.into_iter().map(|v| if v == 0.0 { 0.0 } else { v }).collect(), applied.density))
     }
 
     /// Takes in the density of a step and gives the pressure for it.
@@ -266,9 +321,50 @@ mod tests {
             let (kept, all) = pruning.fixed.iter().flatten().fold((0.0, 0.0), |(k, n), m| (k + m, n + 1.0));
             assert!((kept / all - 0.25f32).abs() < 0.005, "{kind:?} {kept} of {all}");
             // All kernels keep the same places.
-            let pruned = pruning.pruned(&params, 1).unwrap();
+            let (pruned, density) = pruning.pruned(&params, 1).unwrap();
+            assert!((density - 0.25).abs() < 0.2, "{density}");
             let zero = |k: usize| pruned[k * 576..(k + 1) * 576].iter().map(|v| *v == 0.0).collect::<Vec<_>>();
             assert!((1..4).all(|k| zero(k) == zero(0)));
+        }
+    }
+
+    #[test]
+    fn a_static_kernel_fills_the_gaps() {
+        let network =
+            NetworkConfig { input: [1, 2, 2], widths: vec![1, 2], classes: 2, kernels: 2, reduction: 1, mask_scope: MaskScope::Shared };
+        let mut paper = PaperConfig::plain(network);
+        (paper.mask.kind, paper.mask.density, paper.mask.fill) = (MaskKind::Learned, 0.5, Fill::Static);
+        let pruning = Pruning::new(&paper);
+        let mut params = ParamStore::on_cpu(7);
+        super::super::forward::add_tensors(&mut params, &paper, &pruning).unwrap();
+        params.set_values(&threshold_name(0), vec![-0.05, -0.1]).unwrap();
+        params.set_values(&phi_name(0), vec![0.3]).unwrap();
+        let (weights, fill) = (params.values(&weight_name(0)).unwrap(), params.values(&fill_name(0)).unwrap());
+        let thresholds = pruning.thresholds(&params, 0).unwrap();
+        let upstream: Vec<f32> = (0..36).map(|i| (i as f32 * 0.7).sin()).collect();
+        let pruned = pruning.apply(&params, 0).unwrap();
+        let values = pruned.weight.clone().into_data().try_into_vec::<f32>().unwrap();
+        let factor: Tensor<3> = params.input(upstream.clone(), [2, 2, 9]).unwrap();
+        let grads = params.backward(&(pruned.weight * factor).sum());
+        // By hand: share = 2 sigmoid(phi); a kept place has share * W, another (2 - share) * S.
+        let sigmoid = 1.0 / (1.0 + (-0.3f64).exp());
+        let share = 2.0 * sigmoid;
+        let (mut kept, mut d_phi, mut d_fill) = (0, 0.0, [0.0; 18]);
+        for (i, &g) in upstream.iter().enumerate() {
+            let place = i % 18;
+            let size = (f64::from(weights[place].abs()) + f64::from(weights[18 + place].abs())) / 2.0;
+            let keep = size >= thresholds[place / 9];
+            let (w, s, g) = (f64::from(weights[i]), f64::from(fill[place]), f64::from(g));
+            let value = if keep { share * w } else { (2.0 - share) * s };
+            assert!((f64::from(values[i]) - value).abs() < 1e-6, "place {i}");
+            kept += usize::from(keep);
+            d_phi += g * 2.0 * sigmoid * (1.0 - sigmoid) * if keep { w } else { -s };
+            d_fill[place] += if keep { 0.0 } else { g * (2.0 - share) };
+        }
+        assert!(kept > 0 && kept < 36 && (pruned.density - kept as f64 / 36.0).abs() < 1e-12);
+        assert!((f64::from(grads.by_name[&phi_name(0)][0]) - d_phi).abs() < 1e-5);
+        for (found, wanted) in grads.by_name[&fill_name(0)].iter().zip(d_fill) {
+            assert!((f64::from(*found) - wanted).abs() < 1e-5);
         }
     }
 }
