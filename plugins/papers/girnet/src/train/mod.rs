@@ -214,10 +214,22 @@ impl Lesson<'_> {
         let network = &self.paper.network;
         let plane = network.grid.iter().product::<usize>();
         let mut all = Vec::new();
+        // Sum and count of `1 - correlation` of patient and warped atlas, in healthy tissue and in lesions.
+        let mut unlike = [(0.0, 0.0); 2];
         for chunk in self.validation.chunks(CHUNK) {
             let chosen: Vec<&Patient> = chunk.iter().collect();
             let scene = self.scene(params, &chosen)?;
             let values = |t: Tensor<4>| t.into_data().try_into_vec::<f32>().unwrap_or_default();
+            let ill = Self::images(params, &chosen, network.grid[0], |p| p.x.clone())?;
+            let reference = self.atlas_in_patient(params, &Scene { x: ill.clone(), y: scene.y.clone(), brain: scene.brain.clone() })?;
+            let alike = values(zoo_train::ops::local_ncc(ill, reference, self.paper.loss.window, self.paper.loss.eps)?);
+            for (alike, patient) in alike.chunks_exact(plane).zip(chunk) {
+                for (place, cc) in alike.iter().enumerate().filter(|(place, _)| patient.brain[*place]) {
+                    let side = usize::from(patient.lesion[place]);
+                    unlike[side].0 += 1.0 - f64::from(*cc);
+                    unlike[side].1 += 1.0;
+                }
+            }
             let soft = if self.paper.arm.generates() { Some(values(seg(params, network, scene.x.clone())?)) } else { None };
             let [vxy, vyx] = reg(params, scene.x, scene.y)?.map(values);
             for (i, patient) in chunk.iter().enumerate() {
@@ -228,6 +240,7 @@ impl Lesson<'_> {
             }
         }
         let mut line = Map::new();
+        line.insert("val_unlike_healthy_lesion".into(), json!(unlike.map(|(sum, count): (f64, f64)| sum / count.max(1.0))));
         line.insert("val_near_mm".into(), json!(mean_of(&all, |m| m.near)));
         line.insert("val_far_mm".into(), json!(mean_of(&all, |m| m.bands[2])));
         line.insert("val_folds".into(), json!(mean_of(&all, |m| Some(m.folds))));
