@@ -6,10 +6,12 @@
 
 mod executor;
 mod host;
+mod isolation;
 mod python;
 mod row;
 
 pub use executor::{ExecutorReport, Goal, executor};
 pub use host::{HostCase, host};
+pub use isolation::{IsolationCase, isolation};
 pub use python::{PythonCase, python_onnxruntime};
 pub use row::{Better, Row, median};

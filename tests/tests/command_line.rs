@@ -183,17 +183,25 @@ fn small_registry(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn both_doors_give_the_same_results() {
+fn every_door_gives_the_same_results() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = small_registry(folder.path());
     let mut results = Vec::new();
-    for door in ["static", "dynamic"] {
+    for (door, isolate) in [("static", None), ("dynamic", None), ("dynamic", Some("--isolate"))] {
         let mut command = xtask();
-        command.args(["fetch-and-eval", "paper/digits", "--backend", "all", "--json", "-", "--door", door, "--registry"]).arg(&registry);
+        command
+            .args(["fetch-and-eval", "paper/digits", "--backend", "all", "--json", "-", "--door", door])
+            .args(isolate)
+            .arg("--registry")
+            .arg(&registry);
         let output = command.env("ZOO_DATA", folder.path()).env("ZOO_CACHE", folder.path().join("cache")).assert().success();
         let mut found: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON on stdout");
         for run in found["runs"].as_array_mut().expect("runs") {
             assert_eq!(run["plugin"]["door"], door, "cargo builds the plugins' libraries beside the tests");
+            assert_eq!(
+                run["plugin"].get("isolated").and_then(serde_json::Value::as_bool),
+                (door == "dynamic").then_some(isolate.is_some())
+            );
             let fields = run.as_object_mut().expect("a run");
             fields.remove("plugin");
             fields.remove("timing");
@@ -202,6 +210,7 @@ fn both_doors_give_the_same_results() {
     }
     assert_eq!(results[0].as_array().map(Vec::len), Some(2));
     assert_eq!(results[0], results[1]);
+    assert_eq!(results[0], results[2], "a process of its own changes no bit");
 }
 
 #[test]

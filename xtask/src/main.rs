@@ -24,6 +24,10 @@ fn main() -> ExitCode {
     let mode = if cli.global.events { ProgressMode::Events } else { ProgressMode::Auto };
     let terminal = Arc::new(Terminal::new(mode, level));
     stop_on_interrupt(&terminal);
+    // The process of a plugin has a reporter of its own, which talks to the host.
+    if !matches!(cli.command, cli::Command::Plugin { command: cli::PluginCommand::Serve }) {
+        zoo_host::plugins::set_reporter(Box::new(Arc::clone(&terminal)), level);
+    }
     match commands::dispatch(cli.command, &cli.global, &terminal) {
         Ok(code) => code,
         Err(error) => exit::report(&error),

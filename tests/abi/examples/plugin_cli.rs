@@ -36,7 +36,7 @@ fn run(arguments: &[&str]) -> Result<bool> {
             Ok(report.passed())
         }
         ["plugin", "trust", path] => {
-            let pin = trust(Path::new(path), Path::new(REGISTRY))?;
+            let pin = trust(Path::new(path), Path::new(REGISTRY), None)?;
             println!("{} {}", pin.name, pin.sha256);
             Ok(true)
         }
@@ -58,7 +58,7 @@ fn list() -> Result<()> {
     };
     let found = discover(&Search::from_env(None), &registry.plugins().iter().map(pin).collect::<Vec<_>>(), Prefer::Static);
     for loaded in found.plugins {
-        if let Door::Dynamic { path, sha256 } = loaded.door {
+        if let Door::Dynamic { path, sha256, .. } = loaded.door {
             println!("{} {} dynamic {sha256} {}", loaded.plugin.info.name, loaded.plugin.info.version, path.display());
         }
     }

@@ -77,7 +77,7 @@ fn build_outputs_of_the_workspace_replace_linked_plugins_and_need_no_pin() {
     let doors: Vec<_> = found.plugins.iter().map(|loaded| (loaded.plugin.info.name.as_str(), loaded.door.clone())).collect();
     let sha256 = sha256_of(&library).unwrap();
     let path = library.canonicalize().unwrap();
-    assert_eq!(doors, [("fixture-good", Door::Dynamic { path, sha256 }), ("fixture-panics", Door::Static)]);
+    assert_eq!(doors, [("fixture-good", Door::Dynamic { path, sha256, isolated: false }), ("fixture-panics", Door::Static)]);
     let without = discover(&search, &[], Prefer::Static);
     assert!(without.plugins.iter().all(|loaded| loaded.door == Door::Static));
 }

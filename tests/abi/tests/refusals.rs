@@ -144,22 +144,22 @@ fn trust_writes_a_pin_and_leaves_the_rest_alone() {
     let registry = folder.path().join("registry.toml");
     let before = "# The list.\nschema = 1   # one\n\n[[plugin]]\nname = \"other\"\npath = \"other.so\" # kept\nsha256 = \"00\"\n";
     std::fs::write(&registry, before).unwrap();
-    let written = trust(&library.path, &registry).unwrap();
+    let written = trust(&library.path, &registry, None).unwrap();
     assert_eq!((written.name.as_str(), written.path.as_path()), ("c-plugin", Path::new("plugin.so")));
-    let after = std::fs::read_to_string(&registry).unwrap();
+    let after = std::fs::read_to_string(&registry, None).unwrap();
     assert!(after.starts_with(before), "{after}");
     assert!(
         after.ends_with(&format!("[[plugin]]\nname = \"c-plugin\"\npath = \"plugin.so\"\nsha256 = \"{}\"\n", written.sha256)),
         "{after}"
     );
     // Another build of it replaces the sum.
-    let again = trust(&c_plugin(&["BUILD=2"]).path, &registry).unwrap();
+    let again = trust(&c_plugin(&["BUILD=2"]).path, &registry, None).unwrap();
     assert_eq!(std::fs::read_to_string(&registry).unwrap(), after.replace(&written.sha256, &again.sha256));
     assert_ne!(written.sha256, again.sha256);
     // What can't be loaded is not pinned, and a broken registry is not touched.
-    trust(&c_plugin(&["BAD_MAGIC"]).path, &registry).unwrap_err();
+    trust(&c_plugin(&["BAD_MAGIC"]).path, &registry, None).unwrap_err();
     std::fs::write(&registry, "schema = = 1").unwrap();
-    assert!(trust(&library.path, &registry).unwrap_err().to_string().contains("nothing was written"));
+    assert!(trust(&library.path, &registry, None).unwrap_err().to_string().contains("nothing was written"));
     assert_eq!(std::fs::read_to_string(&registry).unwrap(), "schema = = 1");
 }
 

@@ -10,13 +10,13 @@ mod tables;
 
 pub use events::{aedat4, dat, evt, nmnist, npz};
 pub use graphs::{event_graph, nir, onnx, safetensors};
-pub use tables::{idx, registry};
+pub use tables::{idx, isolation, registry};
 
 /// A target: its name, which is that of its folder in `fuzz/corpus`, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("idx", idx),
     ("nmnist", nmnist),
     ("dat", dat),
@@ -28,4 +28,5 @@ pub const TARGETS: [Target; 11] = [
     ("onnx", onnx),
     ("event_graph", event_graph),
     ("registry", registry),
+    ("isolation", isolation),
 ];

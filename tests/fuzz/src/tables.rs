@@ -1,4 +1,4 @@
-//! IDX files and the registry.
+//! IDX files, the registry and the protocol of isolated plugins.
 
 use std::path::Path;
 use zoo_core::{Config, DataFiles, DatasetFactory};
@@ -33,4 +33,9 @@ pub fn registry(bytes: &[u8]) {
         // Every mistake has a place that can be shown.
         assert!(!error.to_string().is_empty());
     }
+}
+
+/// What the process of an isolated plugin says to the host.
+pub fn isolation(bytes: &[u8]) {
+    zoo_host::isolation::answered_by(bytes);
 }

@@ -8,13 +8,13 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use zoo_bench::{HostCase, PythonCase, Row, host, python_onnxruntime};
+use zoo_bench::{Goal, HostCase, PythonCase, Row, host, python_onnxruntime};
 use zoo_core::{Artifact, ArtifactKind, Availability, Batch, Device, ExportRequest, Level, Reporter, Session, Silent, Tensor, TensorSpec};
 use zoo_host::eval::evaluate_batches;
 use zoo_host::zoo::{FoundModel, Zoo};
 
 /// A convolutional net without state, so that one run is one prediction.
-const MODEL: &str = "snn-calibration/vgg-mini-mnist-ann";
+pub(super) const MODEL: &str = "snn-calibration/vgg-mini-mnist-ann";
 /// Batch size and items of each case.
 const CASES: [(usize, usize); 2] = [(1, 400), (64, 64 * 32)];
 const ROUNDS: usize = 5;
@@ -48,7 +48,11 @@ pub(super) fn executor(as_json: bool, python: Option<PathBuf>, recording: Option
         return Ok(());
     }
     print(&report.rows)?;
-    for goal in &report.goals {
+    print_goals(&report.goals)
+}
+
+pub(super) fn print_goals(goals: &[Goal]) -> Result<()> {
+    for goal in goals {
         let measured = goal.measured.map_or("not run".into(), |m| format!("{m:.3}"));
         say!("{:64} bar {:6.2}, measured {measured}, {}", goal.goal, goal.bar, if goal.met { "met" } else { "MISSED" });
     }
@@ -79,7 +83,7 @@ pub(super) fn train(as_json: bool, python: Option<PathBuf>, reporter: &dyn Repor
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(rows: &[Row]) -> Result<()> {
+pub(super) fn print(rows: &[Row]) -> Result<()> {
     for row in rows {
         say!("{:22} {:12.3} {:10} {:20} {:12.3} ratio {:.3}", row.case, row.ours, row.unit, row.peer, row.peer_value, row.ratio);
     }

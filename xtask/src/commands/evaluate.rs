@@ -36,6 +36,12 @@ pub(super) fn fetch_and_eval(args: &EvalArgs, global: &Global, reporter: &dyn Re
                     failed.push(format!("{} on {backend}", entry.name));
                     missing = Some(error);
                 }
+                // A plugin that crashes, stops answering or breaks the ABI ends its own run and no other.
+                Err(error @ Error::Plugin { .. }) => {
+                    reporter.log(Level::Warn, "xtask", &format!("{} on {backend}: {error}", entry.name));
+                    failed.push(format!("{} on {backend}", entry.name));
+                    missing = Some(error);
+                }
                 // In a sweep over backends one that is not ready is named and does not hide the others' results.
                 Err(error @ Error::Unavailable { .. }) if args.backend.as_deref().is_none_or(|b| b == "all") => {
                     reporter.log(Level::Warn, "xtask", &format!("{} on {backend}: {error}", entry.name));

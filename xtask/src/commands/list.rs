@@ -71,10 +71,11 @@ fn plugins(zoo: &Zoo) -> Vec<Value> {
             "datasets": datasets.iter().flat_map(|d| d.infos()).map(|i| i.name).collect::<Vec<_>>(),
             "backends": p.plugin.backends.iter().map(|b| b.name()).collect::<Vec<_>>(),
         });
-        if let Door::Dynamic { path, sha256 } = &p.door {
+        if let Door::Dynamic { path, sha256, isolated } = &p.door {
             row["door"] = "dynamic".into();
             row["path"] = path.display().to_string().into();
             row["sha256"] = sha256.clone().into();
+            row["isolated"] = (*isolated).into();
         }
         row
     };

@@ -7,6 +7,7 @@ mod fetch;
 mod golden;
 mod import;
 mod info;
+mod isolated;
 mod list;
 mod merge;
 mod plugin;
@@ -57,6 +58,7 @@ pub(crate) fn dispatch(command: Command, global: &Global, terminal: &Arc<Termina
             precision::precision(&open(global, reporter)?, json, page.as_deref(), global, reporter)?;
         }
         Command::Bench { what: Benched::Executor, json, python, recording, .. } => bench::executor(json, python, recording, reporter)?,
+        Command::Bench { what: Benched::Isolation, json, .. } => isolated::isolation(&open(global, reporter)?, json, global, reporter)?,
         Command::Run { model, action, args, backend } => {
             run::run(&open(global, reporter)?, &model, &action, &args, &backend, global, reporter)?;
         }
@@ -99,7 +101,7 @@ fn open(global: &Global, reporter: &dyn Reporter) -> Result<Zoo> {
 
 fn open_with(global: &Global, door: DoorArg, trusted: &[PathBuf], reporter: &dyn Reporter) -> Result<Zoo> {
     let registry = registry(global)?;
-    let plugins = plugin::load(door, trusted, &registry, reporter)?;
+    let plugins = plugin::load(door, trusted, &registry, global, reporter)?;
     let options = FetchOptions::from_env()?.offline(global.offline);
     Ok(Zoo::new(registry, plugins, Fetcher::new(options)?)?)
 }

@@ -43,6 +43,20 @@ pub trait Reporter: Send + Sync {
     }
 }
 
+impl<R: Reporter + ?Sized> Reporter for std::sync::Arc<R> {
+    fn log(&self, level: Level, target: &str, message: &str) {
+        (**self).log(level, target, message);
+    }
+
+    fn progress(&self, task: &str, done: u64, total: Option<u64>, unit: &str) {
+        (**self).progress(task, done, total, unit);
+    }
+
+    fn cancelled(&self) -> bool {
+        (**self).cancelled()
+    }
+}
+
 /// A reporter that says nothing and never cancels.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;

@@ -5,6 +5,11 @@ pub mod eval;
 pub mod export;
 pub mod fetch;
 pub mod files;
+#[cfg(target_os = "linux")]
+pub mod isolation;
+#[cfg(not(target_os = "linux"))]
+#[path = "isolation/elsewhere.rs"]
+pub mod isolation;
 pub mod plugins;
 pub mod progress;
 pub mod registry;

@@ -16,6 +16,8 @@ pub enum Door {
         path: PathBuf,
         /// Its SHA-256, in lower-case hex.
         sha256: String,
+        /// Whether it runs in a process of its own.
+        isolated: bool,
     },
 }
 

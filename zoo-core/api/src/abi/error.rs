@@ -30,7 +30,7 @@ enum Wire {
 }
 
 /// The status code and JSON object of an error.
-pub(super) fn encode(error: &Error) -> (i32, String) {
+pub fn encode(error: &Error) -> (i32, String) {
     let code = match error {
         Error::Cancelled => ZOO_CANCELLED,
         Error::Unavailable { .. } => ZOO_UNAVAILABLE,
@@ -41,7 +41,7 @@ pub(super) fn encode(error: &Error) -> (i32, String) {
 }
 
 /// The error of a JSON object, if it is one.
-pub(super) fn decode(object: &str) -> Option<Error> {
+pub fn decode(object: &str) -> Option<Error> {
     serde_json::from_str::<Wire>(object).ok().map(from_wire)
 }
 

@@ -30,6 +30,13 @@ mod wire;
 pub use entry::{Entry, table};
 pub use import::{check_table, load};
 pub use raw::*;
+pub use serial::{Held, Serial};
+
+/// The JSON forms of what crosses, for a carrier other than a shared library: a process of its own.
+pub mod json {
+    pub use super::error::{decode as error_from, encode as error_to};
+    pub use super::wire::{WireEstimate, WireMeasurements, WireOutcome, WireRequest};
+}
 
 /// Name of the exported table. Rust plugins append `__` and their crate's name.
 pub const SYMBOL: &str = "zoo_plugin_table";

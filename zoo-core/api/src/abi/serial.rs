@@ -6,13 +6,13 @@ use std::thread::ThreadId;
 
 /// A re-entrant lock.
 #[derive(Debug, Default)]
-pub(crate) struct Serial {
+pub struct Serial {
     holder: Mutex<Option<(ThreadId, u32)>>,
     freed: Condvar,
 }
 
 /// Holds the lock.
-pub(crate) struct Held<'a> {
+pub struct Held<'a> {
     serial: &'a Serial,
     /// Keeps the guard on the thread that took it.
     _thread: std::marker::PhantomData<Cell<*const ()>>,
@@ -21,7 +21,7 @@ pub(crate) struct Held<'a> {
 impl Serial {
     /// Waits until no other thread holds the lock. The thread that holds it passes at once: a plugin may be entered
     /// again from the host's callbacks.
-    pub(crate) fn enter(&self) -> Held<'_> {
+    pub fn enter(&self) -> Held<'_> {
         let me = std::thread::current().id();
         let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

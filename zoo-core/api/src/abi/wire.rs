@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Number {
 
 /// [`Estimate`] on the wire.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WireEstimate {
+pub struct WireEstimate {
     value: Number,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ci95: Option<[Number; 2]>,
@@ -68,7 +68,7 @@ impl From<WireEstimate> for Estimate {
 
 /// [`Measurements`] on the wire.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WireMeasurements {
+pub struct WireMeasurements {
     items: u64,
     metrics: Vec<(String, WireEstimate)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -93,7 +93,7 @@ impl From<WireMeasurements> for Measurements {
 
 /// [`ClaimOutcome`] on the wire.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WireOutcome {
+pub struct WireOutcome {
     id: String,
     measured: Number,
     holds: bool,
@@ -189,7 +189,7 @@ pub(super) struct BenchFacts {
 
 /// [`ExportRequest`] on the wire.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WireRequest {
+pub struct WireRequest {
     kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     variant: Option<String>,

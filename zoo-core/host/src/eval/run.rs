@@ -178,12 +178,12 @@ pub(crate) fn artifact_sha256(artifact: &Artifact) -> String {
 }
 
 fn plugin_used(model: &FoundModel<'_>) -> PluginUsed {
-    let (door, sha256) = match &model.loaded.door {
-        Door::Static => ("static", None),
-        Door::Dynamic { sha256, .. } => ("dynamic", Some(sha256.clone())),
+    let (door, sha256, isolated) = match &model.loaded.door {
+        Door::Static => ("static", None, None),
+        Door::Dynamic { sha256, isolated, .. } => ("dynamic", Some(sha256.clone()), Some(*isolated)),
     };
     let info = &model.loaded.plugin.info;
-    PluginUsed { name: info.name.clone(), version: info.version.clone(), door: door.into(), sha256 }
+    PluginUsed { name: info.name.clone(), version: info.version.clone(), door: door.into(), sha256, isolated }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts")]

@@ -3,10 +3,12 @@
 use super::library::{Inspected, inspect, sha256_of, table_of};
 use super::loader;
 use super::refusal::Refusal;
+use crate::isolation::{self, Isolation};
 use crate::zoo::{Door, Loaded};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use zoo_core::Plugin;
 
 /// A library that somebody decided to trust, by its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,31 @@ pub struct Search {
     pub workspace: Option<PathBuf>,
     /// The per-user folder.
     pub home: Option<PathBuf>,
+    /// Which libraries run in processes of their own.
+    pub isolate: Isolate,
+}
+
+/// Which libraries run in processes of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Isolate {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that the workspace did not build.
+    Foreign(Isolation),
+    /// All.
+    Everything(Isolation),
+}
+
+impl Isolate {
+    /// How a library that the workspace built, or did not build, is isolated.
+    pub fn of(&self, foreign: bool) -> Option<&Isolation> {
+        match self {
+            Self::Nothing => None,
+            Self::Foreign(isolation) => Some(isolation).filter(|_| foreign),
+            Self::Everything(isolation) => Some(isolation),
+        }
+    }
 }
 
 impl Search {
@@ -39,7 +66,13 @@ impl Search {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let path = set("ZOO_PLUGIN_PATH").map(|list| std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect());
         let home = set("ZOO_HOME").map(PathBuf::from).or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/share/zoo")));
-        Self { trusted: Vec::new(), path: path.unwrap_or_default(), workspace, home: home.map(|home| home.join("plugins")) }
+        Self {
+            trusted: Vec::new(),
+            path: path.unwrap_or_default(),
+            workspace,
+            home: home.map(|home| home.join("plugins")),
+            isolate: Isolate::Nothing,
+        }
     }
 }
 
@@ -81,7 +114,7 @@ pub fn discover(search: &Search, pins: &[Pin], prefer: Prefer) -> PluginSet {
         Prefer::Static => linked.for_each(|loaded| found.admit(loaded)),
         Prefer::Dynamic => {
             for library in search.workspace.iter().flat_map(|folder| build_outputs(folder)) {
-                found.try_load(&library, |_| Ok(None));
+                found.try_load(&library, search.isolate.of(false), |_| Ok(None));
             }
             for loaded in linked {
                 found.names.entry(loaded.plugin.info.name.clone()).or_insert_with(|| {
@@ -92,13 +125,13 @@ pub fn discover(search: &Search, pins: &[Pin], prefer: Prefer) -> PluginSet {
         }
     }
     for library in &search.trusted {
-        found.try_load(library, |_| Ok(None));
+        found.try_load(library, search.isolate.of(true), |_| Ok(None));
     }
     let explicit = search.path.iter().filter(|place| !place.is_dir()).cloned();
     let folders = search.path.iter().chain(&search.home).filter(|place| place.is_dir());
     let libraries: Vec<_> = explicit.chain(folders.flat_map(|folder| libraries_in(folder))).collect();
     for library in libraries {
-        found.try_load(&library, |file| pinned(file, pins).map(Some));
+        found.try_load(&library, search.isolate.of(true), |file| pinned(file, pins).map(Some));
     }
     found.set.plugins.sort_by(|a, b| a.plugin.info.name.cmp(&b.plugin.info.name));
     found.set
@@ -126,22 +159,27 @@ impl Found {
     }
 
     /// Loads a library that `trust` lets pass; it returns the name the pin gives, if there is a pin.
-    fn try_load(&mut self, path: &Path, trust: impl FnOnce(&Inspected) -> Result<Option<String>, Refusal>) {
+    fn try_load(&mut self, path: &Path, isolation: Option<&Isolation>, trust: impl FnOnce(&Inspected) -> Result<Option<String>, Refusal>) {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         if self.seen.contains(&real) {
             return;
         }
         self.seen.push(real);
-        match self.load(path, trust) {
+        match self.load(path, isolation, trust) {
             Ok(loaded) => self.admit(loaded),
             Err(why) => self.set.refused.push(Refused { path: path.to_path_buf(), why }),
         }
     }
 
-    fn load(&self, path: &Path, trust: impl FnOnce(&Inspected) -> Result<Option<String>, Refusal>) -> Result<Loaded, Refusal> {
+    fn load(
+        &self,
+        path: &Path,
+        isolation: Option<&Isolation>,
+        trust: impl FnOnce(&Inspected) -> Result<Option<String>, Refusal>,
+    ) -> Result<Loaded, Refusal> {
         let library = inspect(path)?;
         let expected = trust(&library)?.filter(|name| !name.is_empty());
-        let plugin = loader::open(&library)?;
+        let plugin = open(&library, isolation)?;
         let name = &plugin.info.name;
         if let Some(expected) = expected.filter(|expected| expected != name) {
             return Err(Refusal::OtherName { expected, found: name.clone() });
@@ -149,7 +187,18 @@ impl Found {
         if let Some(first) = self.names.get(name) {
             return Err(Refusal::Duplicate { name: name.clone(), first: first.clone(), path: library.path });
         }
-        Ok(Loaded { plugin, door: Door::Dynamic { path: library.path, sha256: library.sha256 } })
+        Ok(Loaded { plugin, door: Door::Dynamic { path: library.path, sha256: library.sha256, isolated: isolation.is_some() } })
+    }
+}
+
+/// Opens a library that the caller decided to trust, in a process of its own if `isolation` says how.
+///
+/// # Errors
+/// [`Refusal`] saying why it can't be opened.
+pub fn open(library: &Inspected, isolation: Option<&Isolation>) -> Result<Plugin, Refusal> {
+    match isolation {
+        Some(isolation) => isolation::open(isolation, library),
+        None => loader::open(library),
     }
 }
 

@@ -6,12 +6,17 @@ use std::sync::OnceLock;
 use zoo_core::abi::{self, ZooPlugin};
 use zoo_core::{Level, Plugin, Reporter};
 
-static REPORTER: OnceLock<Box<dyn Reporter>> = OnceLock::new();
+static REPORTER: OnceLock<(Box<dyn Reporter>, Option<Level>)> = OnceLock::new();
 
-/// Sets where the log lines of plugins go; without it they become `tracing` events. The first call counts, and only
-/// before the first plugin is opened. Returns whether it counted.
-pub fn set_reporter(reporter: Box<dyn Reporter>) -> bool {
-    REPORTER.set(reporter).is_ok()
+/// Sets where the log lines of plugins up to a level go, and who knows whether the user asked to stop; without it they become
+/// `tracing` events. The first call counts, and only before the first plugin is opened. Returns whether it counted.
+pub fn set_reporter(reporter: Box<dyn Reporter>, most: Level) -> bool {
+    REPORTER.set((reporter, Some(most))).is_ok()
+}
+
+/// Where the log lines of plugins go.
+pub(crate) fn reporter() -> &'static dyn Reporter {
+    REPORTER.get_or_init(|| (Box::new(Traced), None)).0.as_ref()
 }
 
 /// Log lines as `tracing` events.
@@ -38,8 +43,11 @@ impl Reporter for Traced {
 }
 
 /// The greatest level that somebody listens to, so that plugins need not send more.
-fn most() -> Level {
+pub(crate) fn most() -> Level {
     use tracing::level_filters::LevelFilter;
+    if let Some((_, Some(most))) = REPORTER.get() {
+        return *most;
+    }
     match LevelFilter::current() {
         LevelFilter::TRACE => Level::Trace,
         LevelFilter::DEBUG => Level::Debug,
@@ -50,9 +58,8 @@ fn most() -> Level {
 }
 
 /// Opens a library that was looked at and found trusted.
-pub(super) fn open(library: &Inspected) -> Result<Plugin, Refusal> {
+pub(crate) fn open(library: &Inspected) -> Result<Plugin, Refusal> {
     let origin = library.path.display().to_string();
-    let reporter = REPORTER.get_or_init(|| Box::new(Traced)).as_ref();
     // SAFETY: opening runs the library's constructors; the caller decided to trust it.
     let opened = unsafe { open_now(&library.path) }.map_err(|e| Refusal::Unloadable(chain(&e)))?;
     // Never unloaded, on any path: code of the library may be needed as long as the process lives.
@@ -61,7 +68,7 @@ pub(super) fn open(library: &Inspected) -> Result<Plugin, Refusal> {
     let table: *const ZooPlugin =
         unsafe { *opened.get::<*const ZooPlugin>(library.symbol.as_bytes()).map_err(|e| Refusal::Unloadable(chain(&e)))? };
     // SAFETY: the table lives as long as the library, which is never unloaded; `load` checks what can be checked.
-    unsafe { abi::load(table, &origin, reporter, most()) }.map_err(Refusal::Plugin)
+    unsafe { abi::load(table, &origin, reporter(), most()) }.map_err(Refusal::Plugin)
 }
 
 /// Resolves every symbol at once, so that one which is missing is an error here and not a crash later.

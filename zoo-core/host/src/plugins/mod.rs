@@ -15,10 +15,12 @@ mod scaffold;
 mod trust;
 mod verify;
 
-pub use discover::{Pin, PluginSet, Prefer, Refused, Search, discover};
+pub use discover::{Isolate, Pin, PluginSet, Prefer, Refused, Search, discover, open};
 pub use library::{Inspected, inspect, sha256_of};
 pub use loader::set_reporter;
+pub(crate) use loader::{most, open as open_here, reporter};
 pub use refusal::Refusal;
 pub use scaffold::{Kind, scaffold};
 pub use trust::trust;
 pub use verify::{Check, Outcome, Report, verify};
+pub(crate) use verify::{Patterns, Stopped};

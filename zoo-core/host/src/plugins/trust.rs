@@ -1,20 +1,22 @@
 //! Pinning a library in the registry.
 
+use super::discover::open;
 use super::discover::{Pin, pin_of};
 use super::library::inspect;
-use super::loader;
+use crate::isolation::Isolation;
 use std::path::Path;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 use zoo_core::{Error, Result};
 
 /// Pins a library's SHA-256 in a registry, under the name the plugin gives itself and its bare file name. A plugin that is
 /// pinned already gets the new sum. The rest of the file keeps its order, comments and spacing; it is replaced in one step.
+/// The plugin tells its name in a process of its own, if `isolation` says how.
 ///
 /// # Errors
 /// What keeps the library from being loaded (nothing is written then), or why the registry can't be read or written.
-pub fn trust(library: &Path, registry: &Path) -> Result<Pin> {
+pub fn trust(library: &Path, registry: &Path, isolation: Option<&Isolation>) -> Result<Pin> {
     let inspected = inspect(library).map_err(|why| why.at(library))?;
-    let plugin = loader::open(&inspected).map_err(|why| why.at(library))?;
+    let plugin = open(&inspected, isolation).map_err(|why| why.at(library))?;
     let mut pin = pin_of(&plugin.info.name, &inspected.path).map_err(Error::io(library))?;
     pin.path = inspected.path.file_name().map(Into::into).unwrap_or_default();
     if pin.sha256 != inspected.sha256 {

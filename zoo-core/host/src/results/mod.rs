@@ -108,6 +108,9 @@ pub struct PluginUsed {
     /// SHA-256 of the library, for a dynamic plugin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Whether it ran in a process of its own, for a dynamic plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolated: Option<bool>,
 }
 
 /// What was compiled.
@@ -219,7 +222,7 @@ mod tests {
             n: 10,
             backend: "b".into(),
             device: "cpu".into(),
-            plugin: PluginUsed { name: "p".into(), version: "1".into(), door: "static".into(), sha256: None },
+            plugin: PluginUsed { name: "p".into(), version: "1".into(), door: "static".into(), sha256: None, isolated: None },
             artifact: ArtifactUsed { kind: "onnx".into(), sha256: "00".into() },
             weights_sha256: None,
             seed: 0,

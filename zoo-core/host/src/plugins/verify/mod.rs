@@ -11,6 +11,7 @@ mod report;
 mod stand_in;
 
 pub use report::{Check, Outcome, Report};
+pub(crate) use stand_in::{Patterns, Stopped};
 
 use super::library::inspect;
 use super::loader;

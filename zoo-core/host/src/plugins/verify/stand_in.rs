@@ -77,13 +77,13 @@ impl Session for Zeros {
 }
 
 /// A data set of the fields a card names.
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     info: DatasetInfo,
 }
 
 impl Patterns {
     /// Fields come as a card writes them: without a batch axis, or with a free one in front, which is left out.
-    pub(super) fn new(fields: &[TensorSpec]) -> Self {
+    pub(crate) fn new(fields: &[TensorSpec]) -> Self {
         let item = |spec: &TensorSpec| {
             let leading = spec.shape.first().is_some_and(|dim| matches!(dim, Dim::Free(name) if name == "batch"));
             TensorSpec { shape: spec.shape[usize::from(leading)..].to_vec(), ..spec.clone() }
@@ -129,7 +129,7 @@ impl Dataset for Patterns {
 }
 
 /// A workbench whose user has asked to stop.
-pub(super) struct Stopped;
+pub(crate) struct Stopped;
 
 impl Reporter for Stopped {
     fn log(&self, _: Level, _: &str, _: &str) {}
