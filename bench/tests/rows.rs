@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use zoo_backend_tract::Tract;
-use zoo_bench::{HostCase, PythonCase, host, python_onnxruntime};
-use zoo_core::{Artifact, ArtifactKind, Backend, DType, Device, Error, Options, Tensor};
+use zoo_bench::{HostCase, IsolationCase, PythonCase, host, isolation, python_onnxruntime};
+use zoo_core::{
+    Artifact, ArtifactKind, Backend, Batch, Config, DType, Device, Dialect, Error, ExportRequest, Model, ModelCard, Options, TaskKind,
+    Tensor, TensorSpec, Weights,
+};
 
 fn model() -> Artifact {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/golden/cnn.onnx");
@@ -56,4 +59,58 @@ fn an_absent_python_and_other_types_are_errors() {
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     let doubles = [Tensor::zeros(DType::F64, [3, 1, 12, 12]).unwrap()];
     assert!(python_onnxruntime(&case(&artifact, &doubles, Path::new("true")), &Tract).is_err());
+}
+
+/// A model that hands its first input to the session.
+struct Plain(ModelCard);
+
+impl Model for Plain {
+    fn card(&self) -> &ModelCard {
+        &self.0
+    }
+
+    fn artifact_kinds(&self) -> &[ArtifactKind] {
+        &[ArtifactKind::Onnx]
+    }
+
+    fn export(&self, _: &ExportRequest, _: &Weights, _: &Config) -> zoo_core::Result<Artifact> {
+        Ok(model())
+    }
+
+    fn import(&self, file: &Weights, _: Dialect, _: &Config) -> zoo_core::Result<Weights> {
+        Ok(file.clone())
+    }
+}
+
+#[test]
+fn isolation_compares_the_same_calls_of_both_doors() {
+    let mut session = Tract.compile(&model(), &Device::Cpu, &Options::default()).unwrap();
+    let input = TensorSpec { name: "x".into(), ..session.inputs()[0].clone() };
+    let text = String::new;
+    let card = ModelCard {
+        name: "plain".into(),
+        title: text(),
+        description: text(),
+        paper: text(),
+        upstream: text(),
+        code_licence: text(),
+        weights_licence: text(),
+        task: TaskKind::Own,
+        inputs: vec![input.clone()],
+        outputs: Vec::new(),
+        preprocessing: text(),
+        limitations: Vec::new(),
+    };
+    let plain = Plain(card);
+    let batch = |items: usize| Batch::new([input.clone()].into(), vec![Tensor::zeros(DType::F32, [items, 1, 12, 12])?], 0);
+    let case = IsolationCase { direct: &plain, isolated: &plain, one: batch(1).unwrap(), batch: &batch, rounds: 1 };
+    let (rows, goals) = isolation(&case, &mut *session).unwrap();
+    let cases: Vec<_> = rows.iter().map(|row| (row.bench.as_str(), row.unit.as_str(), row.peer.as_str())).collect();
+    assert_eq!(
+        cases,
+        [("isolation", "us", "direct"), ("isolation", "us", "direct"), ("isolation", "us", "direct"), ("isolation", "ms", "direct")]
+    );
+    assert!(rows[3].case.starts_with("predict-10ms (b"), "{}", rows[3].case);
+    assert_eq!(goals[0].measured, Some(rows[0].ours - rows[0].peer_value));
+    assert!(matches!(isolation(&IsolationCase { rounds: 0, ..case }, &mut *session), Err(Error::Argument { .. })));
 }

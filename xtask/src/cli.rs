@@ -39,7 +39,8 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Run every plugin that is opened as a library in a process of its own [default: those that the workspace did not build]
+    /// Run every plugin that is opened as a library in a process of its own, within ZOO_PLUGIN_MEMORY (8GiB) and
+    /// ZOO_PLUGIN_SECONDS (300) [default: those that the workspace did not build]
     #[arg(long, global = true, conflicts_with = "no_isolate")]
     pub(crate) isolate: bool,
 

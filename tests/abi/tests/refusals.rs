@@ -146,7 +146,7 @@ fn trust_writes_a_pin_and_leaves_the_rest_alone() {
     std::fs::write(&registry, before).unwrap();
     let written = trust(&library.path, &registry, None).unwrap();
     assert_eq!((written.name.as_str(), written.path.as_path()), ("c-plugin", Path::new("plugin.so")));
-    let after = std::fs::read_to_string(&registry, None).unwrap();
+    let after = std::fs::read_to_string(&registry).unwrap();
     assert!(after.starts_with(before), "{after}");
     assert!(
         after.ends_with(&format!("[[plugin]]\nname = \"c-plugin\"\npath = \"plugin.so\"\nsha256 = \"{}\"\n", written.sha256)),

@@ -20,8 +20,11 @@ use std::time::{Duration, Instant};
 use zoo_core::abi::{Held, Serial, json};
 use zoo_core::{Error, Tensor};
 
-/// How long to look for an answer before going to sleep: waking up takes longer than most calls.
-const SPIN: Duration = Duration::from_micros(60);
+/// How long to look for an answer before going to sleep: waking up takes longer than most calls, twice where the other side
+/// had to wake up itself.
+const SPIN: Duration = Duration::from_micros(200);
+/// How long to look without giving way to whoever else wants this core, which may be the other side.
+const ALONE: Duration = Duration::from_micros(5);
 /// How long to sleep before asking again whether the user wants to stop.
 const SLICE: Duration = Duration::from_millis(100);
 /// Bytes asked for at once.
@@ -150,7 +153,10 @@ impl Lane {
             let frame = self.receive(patience)?;
             match frame.kind {
                 Kind::Call => self.answer(&frame.text, frame.tensors, server, patience),
-                Kind::Note => Ok(server.note(parse(&frame.text)?)),
+                Kind::Note => {
+                    server.note(parse(&frame.text)?);
+                    Ok(())
+                }
                 other => Err(Breach::new("kind of a frame", "a call or a note", format!("{other:?}")).into()),
             }
         };
@@ -174,7 +180,7 @@ impl Lane {
         // A thread that the call left behind may be in the middle of a call of its own.
         let _turn = self.turn.enter();
         *lock(&self.serving) -= 1;
-        match result.and_then(|reply| fits(reply)) {
+        match result.and_then(fits) {
             Ok(reply) => self.send(Kind::Return, &reply.text, &reply.tensors, patience),
             Err(error) => self.send(Kind::Failure, json::error_to(&error).1.as_bytes(), &[], patience),
         }
@@ -300,8 +306,11 @@ impl<'a> Waiting<'a> {
 
     fn look_again(&mut self, stream: &UnixStream) -> Result<(), Trouble> {
         static SPINS: LazyLock<bool> = LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1));
-        if !self.slept && *SPINS && self.since.elapsed() < SPIN {
-            std::hint::spin_loop();
+        let looked = self.since.elapsed();
+        if !self.slept && *SPINS && looked < SPIN {
+            if looked > ALONE {
+                std::thread::yield_now();
+            }
             return Ok(());
         }
         self.sleep(stream, PollFlags::IN)

@@ -23,7 +23,7 @@ pub struct Isolation {
 /// What the process of an isolated plugin may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of memory it may write to: heap, stacks and private maps. What lies in the arenas, through which tensors cross,
+    /// Bytes of memory it may write to: heap, stacks and private maps, beside what this program itself holds. What lies in the arenas, through which tensors cross,
     /// and in files that are only read does not count.
     pub memory: u64,
     /// How long a call may take without an answer or a call back to the host, such as a line of log or progress.

@@ -145,7 +145,7 @@ impl Metric for RemoteMetric {
         let (outputs, mut tensors): (Vec<_>, Vec<_>) = prediction.outputs.iter().cloned().unzip();
         tensors.extend(batch.fields().iter().cloned());
         let call = |known: &mut Known, _: &Lent<'_>| Call::Update { metric: self.object.number, outputs, batch: known.batch(batch) };
-        Ok(self.object.process.call("update of a metric", &tensors, Lent::default(), call)?.0)
+        self.object.process.call("update of a metric", &tensors, Lent::default(), call).map(|((), _)| ())
     }
 
     fn state(&self) -> Value {
@@ -155,7 +155,7 @@ impl Metric for RemoteMetric {
 
     fn merge(&mut self, state: &Value) -> Result<()> {
         let call = Call::Merge { metric: self.object.number, state: state.clone() };
-        Ok(self.object.process.ask("merging a metric", &[], call)?.0)
+        self.object.process.ask("merging a metric", &[], call).map(|((), _)| ())
     }
 
     fn estimate(&self) -> Option<Estimate> {
