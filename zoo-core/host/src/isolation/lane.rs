@@ -20,11 +20,10 @@ use std::time::{Duration, Instant};
 use zoo_core::abi::{Held, Serial, json};
 use zoo_core::{Error, Tensor};
 
-/// How long to look for an answer before going to sleep: waking up takes longer than most calls, twice where the other side
-/// had to wake up itself.
-const SPIN: Duration = Duration::from_micros(200);
-/// How long to look without giving way to whoever else wants this core, which may be the other side.
-const ALONE: Duration = Duration::from_micros(5);
+/// How long to look for an answer before going to sleep: waking up takes longer than most calls.
+const SPIN: Duration = Duration::from_micros(60);
+/// Looking that found nothing is not repeated but every so many waits: the other side may need this very core.
+const PROBE: u32 = 16;
 /// How long to sleep before asking again whether the user wants to stop.
 const SLICE: Duration = Duration::from_millis(100);
 /// Bytes asked for at once.
@@ -106,6 +105,8 @@ struct Wire {
     /// Bytes that came, up to `filled`.
     inbox: Vec<u8>,
     filled: usize,
+    /// Waits since looking for an answer last found one.
+    in_vain: u32,
     descriptors: VecDeque<OwnedFd>,
     incoming: Option<Incoming>,
     outgoing: Option<Outgoing>,
@@ -227,7 +228,9 @@ impl Lane {
     fn receive(&self, patience: &dyn Patience) -> Result<Frame, Trouble> {
         let mut wire = lock(&self.wire);
         let mut waiting = Waiting::new(patience);
+        waiting.spins = wire.in_vain.is_multiple_of(PROBE);
         wire.fill(&self.stream, HEAD, &mut waiting)?;
+        wire.in_vain = if waiting.spins && !waiting.slept { 0 } else { wire.in_vain.wrapping_add(1) };
         let mut head = [0; HEAD];
         head.copy_from_slice(&wire.inbox[..HEAD]);
         let head = Head::decode(&head)?;
@@ -297,20 +300,19 @@ struct Waiting<'a> {
     patience: &'a dyn Patience,
     since: Instant,
     slept: bool,
+    /// Whether to look before sleeping.
+    spins: bool,
 }
 
 impl<'a> Waiting<'a> {
     fn new(patience: &'a dyn Patience) -> Self {
-        Self { patience, since: Instant::now(), slept: false }
+        Self { patience, since: Instant::now(), slept: false, spins: true }
     }
 
     fn look_again(&mut self, stream: &UnixStream) -> Result<(), Trouble> {
         static SPINS: LazyLock<bool> = LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1));
-        let looked = self.since.elapsed();
-        if !self.slept && *SPINS && looked < SPIN {
-            if looked > ALONE {
-                std::thread::yield_now();
-            }
+        if !self.slept && *SPINS && self.spins && self.since.elapsed() < SPIN {
+            std::hint::spin_loop();
             return Ok(());
         }
         self.sleep(stream, PollFlags::IN)
