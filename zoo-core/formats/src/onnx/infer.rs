@@ -221,7 +221,7 @@ impl<'a> Context<'a> {
 pub(super) fn run(opset: u32, node_name: &str, node: &Node, inputs: &[Option<&Entry>], fresh: &mut Fresh) -> Result<Vec<Output>> {
     let unknown = |hint: String| Error::UnknownOperator { node: node_name.into(), op: node.op.clone(), opset, hint };
     let signature = signature::lookup(&node.op, opset).map_err(|missing| match missing {
-        Missing::Since(first) => unknown(format!("it came with opset {first}")),
+        Missing::Since(first) => unknown(format!("it came with opset {first}, the lowest to ask for")),
         Missing::Unknown => unknown(nearest(&node.op)),
     })?;
     let rule = ops::rule(&node.op).ok_or_else(|| unknown(nearest(&node.op)))?;

@@ -24,6 +24,7 @@ mod read;
 mod scalar;
 mod scan;
 mod signature;
+mod sound;
 mod tensor;
 
 pub use attribute::Attribute;

@@ -27,6 +27,15 @@ impl Model {
         Self { source_name: source_name.into(), proto, graph, external }
     }
 
+    /// What messages call the model.
+    pub(super) fn source_name(&self) -> &str {
+        &self.source_name
+    }
+
+    pub(super) fn external(&self) -> &External {
+        &self.external
+    }
+
     /// The graph.
     pub fn graph(&self) -> &GraphProto {
         &self.graph

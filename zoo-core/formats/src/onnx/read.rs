@@ -4,6 +4,7 @@ use super::external::External;
 use super::model::Model;
 use super::proto::ModelProto;
 use super::scan::{Limits, Refusal, scan};
+use super::sound;
 use crate::error::{Error, Result};
 use crate::mmap::Map;
 use crate::sniff::sniff;
@@ -43,17 +44,20 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Model> {
     read_from(&path.display().to_string(), map.as_bytes(), &Limits::default(), External::Folder(folder.into()))
 }
 
-/// Reads the model of an artifact; external data is looked for among the artifact's files.
+/// Reads the model of an artifact, which is to be run; external data is looked for among the artifact's files.
 ///
 /// # Errors
-/// As [`read`], and [`zoo_core::Error::Artifact`] if the artifact is of another kind.
+/// As [`read`], and [`zoo_core::Error::Artifact`] if the artifact is of another kind; [`Error::Version`] for an opset that no runtime
+/// knows; [`Error::Malformed`] for a graph with a cycle and for external data in a file that the artifact has not.
 pub fn read_artifact(artifact: &Artifact) -> Result<Model> {
     if artifact.kind != ArtifactKind::Onnx {
         let why = format!("expected an ONNX artifact, found {}", artifact.kind);
         return Err(zoo_core::Error::artifact(artifact.kind.name(), "kind", why).into());
     }
     let main = artifact.main()?;
-    read_from(&main.name, &main.bytes, &Limits::default(), External::Files(artifact.files[1..].to_vec()))
+    let model = read_from(&main.name, &main.bytes, &Limits::default(), External::Files(artifact.files[1..].to_vec()))?;
+    sound::check(&model)?;
+    Ok(model)
 }
 
 fn read_from(source_name: &str, bytes: &[u8], limits: &Limits, external: External) -> Result<Model> {
