@@ -3,19 +3,8 @@
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_path_buf()
-}
-
-/// The binary that `cargo xtask` runs; built by the same command that built this test.
-fn xtask() -> Command {
-    let binary = std::env::current_exe().expect("a test has a path").ancestors().nth(2).expect("target/release/deps").join("xtask");
-    let mut command = Command::new(binary);
-    command.current_dir(root());
-    command
-}
+use std::path::Path;
+use zoo_tests::{Digits, digits, root, xtask};
 
 #[test]
 fn wrong_use_ends_with_2() {
@@ -148,44 +137,10 @@ fn a_library_that_ends_its_process_fails_verification() {
     }
 }
 
-/// An IDX file of bytes.
-fn idx(dimensions: &[u32], bytes: impl IntoIterator<Item = u8>) -> Vec<u8> {
-    let mut file = vec![0, 0, 8, u8::try_from(dimensions.len()).expect("few dimensions")];
-    file.extend(dimensions.iter().flat_map(|d| d.to_be_bytes()));
-    file.extend(bytes);
-    file
-}
-
-/// A registry of its own with one paper's model, on made-up digits in a folder.
-fn small_registry(folder: &Path) -> PathBuf {
-    let data = folder.join("digits");
-    std::fs::create_dir(&data).expect("a folder");
-    let pixels = (0u32..40 * 784).map(|i| if (i % 784) / 28 % 9 < 3 + i / 784 % 5 { 200 } else { 0 });
-    let images = idx(&[40, 28, 28], pixels);
-    let labels = idx(&[40], (0..40).map(|i| i % 10));
-    let mut files = String::new();
-    for (name, bytes) in [("t10k-images-idx3-ubyte", images), ("t10k-labels-idx1-ubyte", labels)] {
-        files.push_str(&format!("{{ name = \"{name}\", bytes = {} }}, ", bytes.len()));
-        std::fs::write(data.join(name), bytes).expect("a small file");
-    }
-    let paper = root().join("plugins/papers/snn-calibration");
-    std::fs::copy(paper.join("weights/vgg-mini-mnist-seed1000.safetensors"), folder.join("weights.safetensors")).expect("the weights");
-    std::fs::copy(paper.join("config/vgg-mini-mnist.toml"), folder.join("config.toml")).expect("the configuration");
-    let sum = zoo_host::plugins::sha256_of(&folder.join("weights.safetensors")).expect("the weights are there");
-    let registry = format!(
-        "schema = 1\n[[dataset]]\nname = \"mnist\"\nplugin = \"vision\"\nlicence = \"made up\"\nfiles = [{files}]\nsources = [{{ dir = \"digits\" }}]\n\
-         [[model]]\nname = \"paper/digits\"\nplugin = \"snn-calibration\"\nfamily = \"snn\"\nconfig = \"config.toml\"\ndataset = \"mnist\"\nbackends = [\"events\", \"tract\"]\n\
-         [[model.seed]]\nseed = 1000\nweights = {{ path = \"weights.safetensors\", sha256 = \"{sum}\" }}\n"
-    );
-    let path = folder.join("registry.toml");
-    std::fs::write(&path, registry).expect("a small file");
-    path
-}
-
 #[test]
 fn every_door_gives_the_same_results() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let registry = small_registry(folder.path());
+    let registry = digits(folder.path(), Digits::Spiking);
     let mut results = Vec::new();
     for (door, isolate) in [("static", None), ("dynamic", None), ("dynamic", Some("--isolate"))] {
         let mut command = xtask();
@@ -216,7 +171,7 @@ fn every_door_gives_the_same_results() {
 #[test]
 fn the_tasks_of_a_slurm_array_join_to_the_single_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let registry = small_registry(folder.path());
+    let registry = digits(folder.path(), Digits::Spiking);
     let evaluate = ["fetch-and-eval", "paper/digits", "--backend", "events", "--registry"];
     let here = |command: &mut Command| {
         command.env("ZOO_DATA", folder.path()).env("ZOO_CACHE", folder.path().join("cache")).assert().success().get_output().stdout.clone()

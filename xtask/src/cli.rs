@@ -193,7 +193,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Reference,
 
-    /// Install what is optional: the ONNX Runtime library, the peers of the benchmarks, or the tools of `export --verify`
+    /// Install what is optional: the ONNX Runtime library, the peers of the benchmarks, the tools of `export --verify`, or a server to test with
     Setup {
         /// What to install
         #[command(subcommand)]
@@ -444,4 +444,6 @@ pub(crate) enum SetupCommand {
     Peers,
     /// A Python environment with the tools that `export --verify` opens files with
     Verify,
+    /// A Python environment with MLServer, which the tests of the backend `inference-server` ask; it prints the interpreter
+    Mlserver,
 }

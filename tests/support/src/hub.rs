@@ -11,8 +11,10 @@ use std::thread::JoinHandle;
 
 /// The commit that [`Reply::file`] serves.
 pub const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
-/// Longer requests are not read.
-const LONGEST_REQUEST: usize = 1 << 14;
+/// Longer heads of requests are not read.
+const LONGEST_HEAD: usize = 1 << 14;
+/// Longer bodies of requests are not read.
+const LONGEST_BODY: usize = 1 << 26;
 
 /// SHA-256 in lower-case hex.
 pub fn sum(bytes: &[u8]) -> String {
@@ -27,13 +29,26 @@ pub fn noise(len: usize) -> Vec<u8> {
 /// What a client asked.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Method, such as `GET`.
+    pub method: String,
     /// Path, with the query.
     pub path: String,
     /// Headers by lower-case name.
     pub headers: BTreeMap<String, String>,
+    /// What follows the head.
+    pub body: Vec<u8>,
 }
 
 impl Request {
+    /// A request from its head, without a body; `None` if it is none.
+    pub fn parse(head: &str) -> Option<Self> {
+        let mut lines = head.lines();
+        let mut first = lines.next()?.split(' ').map(str::to_owned);
+        let (method, path) = (first.next()?, first.next()?);
+        let headers = lines.filter_map(|l| l.split_once(": ").map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned())));
+        Some(Self { method, path, headers: headers.collect(), body: Vec::new() })
+    }
+
     /// The range that is asked for.
     pub fn range(&self) -> Option<&str> {
         self.headers.get("range").map(String::as_str)
@@ -58,7 +73,7 @@ pub struct Reply {
     pub length: Option<usize>,
     /// Bytes of the body after which the connection ends.
     pub cut: Option<usize>,
-    /// Bytes of the body after which the connection is reset.
+    /// Bytes of the body after which the connection is reset; of a request without a body.
     pub reset: Option<usize>,
     /// Bytes of the body after which nothing more comes until the client leaves.
     pub stall: Option<usize>,
@@ -120,9 +135,9 @@ impl Reply {
         described(Self::new(206, &content[first..=last])).with("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
     }
 
-    fn send(self, stream: &mut TcpStream) -> std::io::Result<()> {
+    fn send(self, stream: &mut TcpStream, left: usize) -> std::io::Result<()> {
         if self.reset.is_none() {
-            stream.read_exact(&mut [0])?;
+            stream.read_exact(&mut [0][..left])?;
         }
         match &self.raw {
             Some(raw) => stream.write_all(raw)?,
@@ -186,11 +201,15 @@ impl Server {
                     continue;
                 };
                 log.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
-                let reply = handler(&request);
+                let mut reply = handler(&request);
+                if request.method == "HEAD" {
+                    reply.cut = Some(0);
+                }
+                let left = usize::from(request.body.is_empty());
                 open.push(std::thread::spawn(move || {
                     let reset = reply.reset.is_some();
                     // The client may have gone; that is for its test to judge.
-                    reply.send(&mut stream).ok();
+                    reply.send(&mut stream, left).ok();
                     // A connection that is closed with something unread in it is reset.
                     if !reset {
                         stream.shutdown(Shutdown::Both).ok();
@@ -231,19 +250,22 @@ impl Drop for Server {
     }
 }
 
-/// Reads a request but for its last byte.
+/// Reads a request, but for the last byte of one without a body.
 fn read(mut stream: &TcpStream) -> Option<Request> {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(b"\r\n\r") {
         stream.read_exact(&mut byte).ok()?;
         text.push(byte[0]);
-        if text.len() > LONGEST_REQUEST {
+        if text.len() > LONGEST_HEAD {
             return None;
         }
     }
-    let text = String::from_utf8_lossy(&text);
-    let mut lines = text.lines();
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
-    let headers = lines.filter_map(|l| l.split_once(": ").map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()))).collect();
-    Some(Request { path, headers })
+    let mut request = Request::parse(&String::from_utf8_lossy(&text))?;
+    let length = request.headers.get("content-length").map_or(Some(0), |length| length.parse().ok().filter(|&n| n <= LONGEST_BODY))?;
+    if length > 0 {
+        stream.read_exact(&mut byte).ok()?;
+        request.body = vec![0; length];
+        stream.read_exact(&mut request.body).ok()?;
+    }
+    Some(request)
 }

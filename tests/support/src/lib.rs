@@ -1,4 +1,5 @@
-//! For tests only: the Python of the test environment, a hub on the loopback interface, a headless browser.
+//! For tests only: the Python of the test environment, a hub and an inference server on the loopback interface, a headless
+//! browser.
 //!
 //! A test that needs Python starts with
 //!
@@ -14,6 +15,8 @@
 #[cfg(unix)]
 pub mod browser;
 pub mod hub;
+pub mod inference;
+pub mod store;
 
 use std::ffi::OsStr;
 use std::io::{Error, Result, Write};

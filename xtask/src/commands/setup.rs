@@ -32,11 +32,20 @@ const VERIFY: Environment = Environment {
     size: "6 GB",
 };
 
+/// A server of the Open Inference Protocol, for tests.
+const MLSERVER: Environment = Environment {
+    name: "mlserver",
+    requirements: include_str!("../../../tests/python/mlserver.txt"),
+    variable: "ZOO_MLSERVER_PYTHON",
+    size: "400 MB",
+};
+
 pub(super) fn setup(what: &SetupCommand, reporter: &dyn Reporter) -> Result<()> {
     let made = match what {
         SetupCommand::Onnxruntime { gpu } => zoo_backend_onnxruntime::setup(*gpu, reporter)?,
         SetupCommand::Peers => PEERS.make()?,
         SetupCommand::Verify => VERIFY.make()?,
+        SetupCommand::Mlserver => MLSERVER.make()?,
     };
     say!("{}", made.display());
     Ok(())

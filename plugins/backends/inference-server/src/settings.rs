@@ -1,15 +1,38 @@
 //! Reads the options this backend knows.
 
 use crate::{MEND, NAME};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
+use ureq::tls::{PemItem, parse_pem};
 use zoo_core::{Error, Options, Result};
 
 const KEYS: &str = "it has `url`, `model`, `version`, `tensors`, `tries`, `backoff-ms`, `deadline-s` and `ca`";
 
+/// How the server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `http://` or `https://`.
+    Http,
+    /// `grpc://` or `grpcs://`.
+    Grpc { tls: bool },
+}
+
+impl Scheme {
+    fn of(url: &str) -> Option<Self> {
+        match url.split_once("://")?.0 {
+            "http" | "https" => Some(Self::Http),
+            "grpc" => Some(Self::Grpc { tls: false }),
+            "grpcs" => Some(Self::Grpc { tls: true }),
+            _ => None,
+        }
+    }
+}
+
 /// Options in the form the client needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Settings {
+    /// What the address begins with.
+    pub(crate) scheme: Scheme,
     /// Address without a slash at its end.
     pub(crate) url: String,
     /// Name of the model on the server.
@@ -24,8 +47,8 @@ pub(crate) struct Settings {
     pub(crate) backoff: Duration,
     /// Time for a request with all its tries.
     pub(crate) deadline: Duration,
-    /// Authority that signed the server's certificate.
-    pub(crate) ca: Option<PathBuf>,
+    /// Certificates, in PEM, of the authorities that may have signed the server's.
+    pub(crate) ca: Option<Vec<u8>>,
     /// Bearer token.
     pub(crate) token: Option<String>,
 }
@@ -47,6 +70,7 @@ pub(crate) fn parse(options: &Options, model: &str) -> Result<Settings> {
     let mut url = std::env::var("ZOO_INFERENCE_SERVER").ok().filter(|url| !url.is_empty());
     let token = std::env::var("ZOO_INFERENCE_TOKEN").ok().filter(|token| !token.is_empty());
     let mut settings = Settings {
+        scheme: Scheme::Http,
         url: String::new(),
         model: model.into(),
         version: None,
@@ -72,13 +96,15 @@ pub(crate) fn parse(options: &Options, model: &str) -> Result<Settings> {
             "tries" => settings.tries = u32::try_from(number(1, 100)?).unwrap_or(1),
             "backoff-ms" => settings.backoff = Duration::from_millis(number(0, 60_000)?),
             "deadline-s" => settings.deadline = Duration::from_secs(number(1, 86_400)?),
-            "ca" => settings.ca = Some(value.into()),
+            "ca" => settings.ca = Some(authorities(Path::new(value))?),
             _ => return Err(Error::Unknown { kind: "option", name: key.clone(), hint: KEYS.into() }),
         }
     }
     let url = url.ok_or_else(|| Error::Unavailable { what: NAME.into(), why: "no server is named".into(), mend: MEND.into() })?;
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(Error::argument("option `inference-server.url`", "an address that starts with http:// or https://", url));
+    let known = "an address that starts with http://, https://, grpc:// or grpcs://";
+    settings.scheme = Scheme::of(&url).ok_or_else(|| Error::argument("option `inference-server.url`", known, &url))?;
+    if settings.scheme != Scheme::Http && !settings.binary {
+        return Err(Error::argument("option `inference-server.tensors`", "binary (over gRPC tensors travel as bytes)", "json"));
     }
     for (what, text) in [("model", Some(&settings.model)), ("version", settings.version.as_ref())] {
         if let Some(text) = text.filter(|text| !is_segment(text)) {
@@ -87,4 +113,13 @@ pub(crate) fn parse(options: &Options, model: &str) -> Result<Settings> {
     }
     settings.url = url.trim_end_matches('/').to_owned();
     Ok(settings)
+}
+
+/// The bytes of a file with at least one certificate.
+fn authorities(path: &Path) -> Result<Vec<u8>> {
+    let pem = std::fs::read(path).map_err(Error::io(path))?;
+    if parse_pem(&pem).any(|item| matches!(item, Ok(PemItem::Certificate(_)))) {
+        return Ok(pem);
+    }
+    Err(Error::argument(format!("authority {}", path.display()), "a certificate in PEM", "none"))
 }

@@ -1,25 +1,10 @@
-//! Messages of the protocol.
+//! The protocol's messages over HTTP: JSON, and bytes after it.
 
-use crate::{NAME, datatype};
+use crate::answer::{Given, declared, garbage, in_order};
+use crate::datatype;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zoo_core::{Error, Result, Tensor, TensorSpec};
-
-/// What a server says of a model.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Metadata {
-    #[serde(default)]
-    pub(crate) inputs: Vec<Port>,
-    #[serde(default)]
-    pub(crate) outputs: Vec<Port>,
-}
-
-/// An input or output in the metadata.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Port {
-    pub(crate) name: String,
-    pub(crate) datatype: String,
-}
+use zoo_core::{Result, Tensor, TensorSpec};
 
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -65,10 +50,6 @@ pub(crate) fn request(inputs: &[TensorSpec], tensors: &[Tensor], outputs: &[Tens
     Ok((body, header))
 }
 
-pub(crate) fn garbage(found: impl std::fmt::Display) -> Error {
-    Error::Runtime { backend: NAME.into(), stage: "reading the answer".into(), message: found.to_string() }
-}
-
 /// Outputs of an answer in the order of the specs. `header` is the length of its JSON part, if bytes follow.
 pub(crate) fn answer(body: &[u8], header: Option<usize>, outputs: &[TensorSpec]) -> Result<Vec<Tensor>> {
     let (text, mut bytes) = body
@@ -78,23 +59,14 @@ pub(crate) fn answer(body: &[u8], header: Option<usize>, outputs: &[TensorSpec])
     let mut given = Vec::with_capacity(answer.outputs.len());
     for output in answer.outputs {
         let tensor = tensor(&output, &mut bytes)?;
-        given.push((output.name, tensor));
+        given.push(Given { name: output.name, tensor });
     }
-    let take = |spec: &TensorSpec| {
-        let tensor = given.iter().find(|(name, _)| *name == spec.name).map(|(_, tensor)| tensor.clone());
-        let tensor = tensor.ok_or_else(|| garbage(format!("expected output `{}`, found none of that name", spec.name)))?;
-        spec.check(&tensor)?;
-        Ok(tensor)
-    };
-    outputs.iter().map(take).collect()
+    in_order(&given, outputs)
 }
 
 fn tensor(output: &Output, bytes: &mut &[u8]) -> Result<Tensor> {
     let wrong = |why: String| garbage(format!("output `{}`: {why}", output.name));
-    let dtype = datatype::dtype(&output.datatype).ok_or_else(|| wrong(format!("unknown datatype {:?}", output.datatype)))?;
-    let shape = output.shape.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
-    let sized = shape.and_then(|shape| Some((shape.iter().try_fold(dtype.size(), |all, &n| all.checked_mul(n))?, shape)));
-    let (size, shape) = sized.ok_or_else(|| wrong(format!("expected a shape that fits memory, found {:?}", output.shape)))?;
+    let (dtype, shape, size) = declared(&output.name, &output.datatype, &output.shape)?;
     match (output.parameters.binary_data_size, &output.data) {
         (Some(declared), _) if declared == size => {
             let (own, rest) = bytes.split_at_checked(size).ok_or_else(|| wrong(format!("expected {size} bytes, found {}", bytes.len())))?;
