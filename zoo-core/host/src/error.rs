@@ -135,6 +135,9 @@ pub enum Error {
         /// The source.
         what: String,
     },
+    /// Something is to be written to a hub, and there is no token.
+    #[error("no token for the hub: set HF_TOKEN to one that may write (log in with `hf auth login` to keep one)")]
+    NoToken,
     /// A local folder lacks a file.
     #[error("expected a file at {}, found none", path.display())]
     NoSuchFile {

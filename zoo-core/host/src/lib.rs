@@ -12,6 +12,7 @@ pub mod isolation;
 pub mod isolation;
 pub mod plugins;
 pub mod progress;
+pub mod push;
 pub mod registry;
 pub mod results;
 pub mod zoo;

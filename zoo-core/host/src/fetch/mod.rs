@@ -9,12 +9,14 @@ mod client;
 mod hub;
 mod job;
 mod options;
+mod origin;
 mod probe;
 mod store;
 mod stream;
 mod transfer;
 
 pub use options::{FetchOptions, Token};
+pub(crate) use origin::Origin;
 
 use crate::error::{Error, Result};
 use crate::registry::{DatasetEntry, FileEntry, Location, Packing, Sha256, Source, WeightsEntry, WeightsSource};

@@ -47,7 +47,7 @@ impl Token {
         Self(secret.into())
     }
 
-    pub(super) fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         &self.0
     }
 }
@@ -75,8 +75,9 @@ impl std::fmt::Debug for FetchOptions {
 
 impl FetchOptions {
     /// From the environment: `ZOO_CACHE` (default `~/.cache/zoo`), `ZOO_DATA` (default `~/.local/share/zoo/data`),
-    /// `ZOO_OFFLINE`, and the hub's own `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` and
-    /// `HF_HUB_DOWNLOAD_TIMEOUT` (whole seconds, 10 if absent).
+    /// `ZOO_OFFLINE`, and the hub's own `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` (else the file `HF_TOKEN_PATH`,
+    /// `HF_HOME/token` if absent, where `hf auth login` leaves one), `HF_HUB_OFFLINE` and `HF_HUB_DOWNLOAD_TIMEOUT` (whole seconds,
+    /// 10 if absent).
     ///
     /// # Errors
     /// [`Error::NoHome`] if a default is needed and there is no home folder.
@@ -100,12 +101,14 @@ impl FetchOptions {
             .ok_or(Error::NoHome { what: "the cache", variable: CACHE })?;
         let seconds = text("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|s| s.trim().parse().ok());
         let hub_home = path("HF_HOME").or_else(|| cache_home.map(|c| c.join("huggingface")));
+        let token_file = path("HF_TOKEN_PATH").or_else(|| hub_home.as_ref().map(|h| h.join("token")));
+        let token = text("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file?).ok());
         Ok(Self {
             cache,
             data: path(DATA).or_else(|| home.map(|h| h.join(".local/share/zoo/data"))),
             hub_cache: path(HUB_CACHE).or_else(|| path("HUGGINGFACE_HUB_CACHE")).or_else(|| hub_home.map(|h| h.join("hub"))),
             hub_endpoint: text("HF_ENDPOINT").map_or_else(|| PUBLIC_HUB.into(), |e| e.trim_end_matches('/').to_owned()),
-            hub_token: text("HF_TOKEN").map(|t| Token::new(t.trim())),
+            hub_token: token.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).map(Token::new),
             timeout: seconds.filter(|&s| s > 0).map_or(TIMEOUT, Duration::from_secs),
             offline: on("ZOO_OFFLINE") || on("HF_HUB_OFFLINE"),
             full_check: false,
@@ -148,6 +151,20 @@ mod tests {
         assert!(!options(&[("HOME", "/h"), ("ZOO_OFFLINE", "0")]).unwrap().offline);
         assert_eq!(options(&[("HOME", "/h")]).unwrap().timeout.as_secs(), 10);
         assert_eq!(options(&[("HOME", "/h"), ("HF_HUB_DOWNLOAD_TIMEOUT", "3")]).unwrap().timeout.as_secs(), 3);
+    }
+
+    #[test]
+    fn a_stored_token_is_found_and_the_variable_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, file) = (folder.path().to_str().unwrap(), folder.path().join("token"));
+        let token = |vars: &[(&str, &str)]| options(&[&[("HOME", "/h"), ("HF_HOME", home)], vars].concat()).unwrap().hub_token;
+        assert_eq!(token(&[]), None);
+        std::fs::write(&file, "hf_stored\n").unwrap();
+        assert_eq!(token(&[]), Some(Token::new("hf_stored")));
+        assert_eq!(token(&[("HF_TOKEN", "hf_set")]), Some(Token::new("hf_set")));
+        assert_eq!(token(&[("HF_TOKEN_PATH", "/nonexistent/token")]), None);
+        std::fs::write(&file, "\n").unwrap();
+        assert_eq!(token(&[]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a hub offers at an address, before anything is downloaded.
 
 use super::options::Token;
+use super::origin::Origin;
 use super::stream::impostor;
 use crate::error::{Error, Result};
 use std::io::Read;
@@ -36,20 +37,6 @@ pub(super) struct Prober {
     agent: Agent,
     origin: Option<Origin>,
     timeout: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
-    scheme: String,
-    authority: String,
-}
-
-impl Origin {
-    fn of(uri: &Uri) -> Option<Self> {
-        // User information in an address is not part of who answers.
-        let authority = uri.authority()?.as_str().rsplit('@').next()?.to_ascii_lowercase();
-        Some(Self { scheme: uri.scheme_str()?.to_ascii_lowercase(), authority })
-    }
 }
 
 impl Prober {
@@ -209,15 +196,5 @@ mod tests {
         for odd in ["//b/z", "z", "", "file:///etc/passwd", "ftp://b/z"] {
             assert_eq!(resolve("http://a:1/x", odd), None, "{odd}");
         }
-    }
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port() {
-        let of = |text: &str| Origin::of(&text.parse().unwrap());
-        assert_eq!(of("https://hub.example/a"), of("https://HUB.example/b"));
-        assert_ne!(of("https://hub.example/a"), of("http://hub.example/a"));
-        assert_ne!(of("https://hub.example/a"), of("https://hub.example:8443/a"));
-        assert_ne!(of("https://hub.example/a"), of("https://hub.example.evil/a"));
-        assert_ne!(of("https://hub.example/a"), of("https://hub.example@evil/a"));
     }
 }
