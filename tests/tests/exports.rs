@@ -1,22 +1,11 @@
 //! Folders that `export` writes: every format beside a card, which the hub's own package reads and whose example runs.
 
-use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_path_buf()
-}
-
-/// The binary that `cargo xtask` runs; built by the same command that built this test.
-fn xtask() -> Command {
-    let binary = std::env::current_exe().expect("a test has a path").ancestors().nth(2).expect("target/release/deps").join("xtask");
-    let mut command = Command::new(binary);
-    command.current_dir(root());
-    command
-}
+use std::path::Path;
+use zoo_test_support::store::{Hub, TOKEN};
+use zoo_tests::{root, xtask};
 
 /// A model of each paper; none needs the network to be exported.
 const MODELS: [&str; 9] = [
@@ -179,4 +168,75 @@ fn exported_files_open_in_other_tools() {
             assert!(row["cells"][tool]["state"].is_string(), "{tool}: {row}");
         }
     }
+}
+
+/// The whole way through the command line, on a hub in this process.
+#[test]
+fn an_exported_folder_is_pushed_with_its_card() {
+    let (hub, out) = (Hub::start(), tempfile::tempdir().expect("a temporary folder"));
+    let push = |more: &[&str]| {
+        let mut command = xtask();
+        command.args(["export", "hebbff/det-hebb", "--push", "zoo/det-hebb", "--out"]).arg(out.path()).args(more);
+        command.env("HF_ENDPOINT", &hub.hub.url).env("HF_TOKEN", TOKEN).env_remove("HF_HUB_OFFLINE");
+        command.assert()
+    };
+    push(&["--private"]).success().stdout(contains("as commit").and(contains("zoo/det-hebb"))).stderr(contains(TOKEN).not());
+    let kept = hub.files("zoo/det-hebb").expect("the repository");
+    assert!(kept.keys().any(|path| path.starts_with("onnx/")) && kept.len() > 2, "{:?}", kept.keys());
+    for (path, file) in &kept {
+        assert_eq!(std::fs::read(out.path().join("hebbff/det-hebb").join(path)).expect("it was exported"), file.bytes, "{path}");
+    }
+    assert!(String::from_utf8_lossy(&kept["README.md"].bytes).contains("zoo_model: \"hebbff/det-hebb\""));
+    push(&[]).success().stdout(contains("pushed nothing"));
+    assert_eq!((hub.commits().0.len(), hub.commits().1.len()), (1, 1));
+    push(&["--offline"]).code(3).stderr(contains("offline"));
+    let mut command = xtask();
+    command.args(["export", "hebbff/det-hebb", "--push", "zoo/det-hebb", "--out"]).arg(out.path());
+    command
+        .env("HF_ENDPOINT", &hub.hub.url)
+        .env("HF_TOKEN", "hf_other")
+        .assert()
+        .code(3)
+        .stderr(contains("401").and(contains("hf_other").not()));
+    xtask().args(["export", "hebbff/det-hebb", "hebbff/anti-r5", "--push", "a/b", "--out"]).arg(out.path()).assert().code(2);
+}
+
+/// Small models. All of them stand in `docs/results/export/opsets.md`.
+const SWEPT: [&str; 4] = ["brain-energy/rest", "hebbff/anti-r5", "sd-conv/digits-sd03", "snn-calibration/vgg-mini-mnist-ann"];
+
+/// Graphs in every operator set run on every backend here and are sound for the format's own checker; what one can't say is refused
+/// by name.
+#[test]
+fn graphs_are_written_in_every_operator_set_that_can_say_them() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let mut command = xtask();
+    command.arg("export").args(SWEPT).args(["--opsets", "13..20", "--json", "-", "--out"]).arg(out.path());
+    if let Some(library) = std::env::var_os("ZOO_TEST_ORT") {
+        command.arg("--ort-lib").arg(library);
+    }
+    let output = command.assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).expect("one JSON object");
+    assert_eq!(report["schema"], "zoo.opsets/1");
+    for row in report["rows"].as_array().expect("rows") {
+        let opsets = row["opsets"].as_object().expect("opsets");
+        assert!(opsets.len() == 8 && opsets.values().all(|found| found["written"].is_object()), "{row}");
+    }
+    let mut command = xtask();
+    command.args(["export", "girnet/girnet", "--format", "onnx", "--graph", "girnet_reg_full", "--opset", "15", "--out"]).arg(out.path());
+    command.assert().code(3).stderr(contains("GridSample").and(contains("opset 16, the lowest")));
+    if zoo_test_support::python().is_none() {
+        println!("skipped: onnx.checker: no Python (set ZOO_TEST_PYTHON)");
+        return;
+    }
+    let script = r#"
+import onnx, pathlib, sys
+files = sorted(pathlib.Path(sys.argv[1]).rglob("*.onnx"))
+for file in files:
+    onnx.checker.check_model(file, full_check=True)
+    opset = int(file.parent.name.removeprefix("opset-"))
+    assert [(o.domain, o.version) for o in onnx.load(file).opset_import] == [("", opset)], file
+print(len(files))
+"#;
+    let checked = zoo_test_support::run_python(script, &[out.path()]).unwrap_or_else(|error| panic!("{error}"));
+    assert!(checked.trim().parse::<usize>().is_ok_and(|files| files >= 32), "{checked}");
 }

@@ -1,6 +1,7 @@
 //! The command line: names, help and nothing else.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// The zoo: every paper a plugin, every model ONNX or safetensors, every number measured.
@@ -93,7 +94,8 @@ pub(crate) enum Command {
 
     /// Export models: one format of one model, or folders with every format, graph and a model card
     #[command(after_help = "Examples:\n  cargo xtask export snn-calibration/vgg-mini-mnist --format onnx --out exported\n  \
-        cargo xtask export snn-calibration/vgg-mini-mnist --out exported\n  cargo xtask export --all --out exported")]
+        cargo xtask export snn-calibration/vgg-mini-mnist --out exported\n  cargo xtask export --all --out exported\n  \
+        cargo xtask export --all --opsets 13..20\n  cargo xtask export hebbff/anti-r5 --out exported --push OWNER/NAME")]
     Export(ExportArgs),
 
     /// Check a weight file's names and shapes and write it with the zoo's names
@@ -318,16 +320,38 @@ pub(crate) struct ExportArgs {
     pub(crate) graph: Option<String>,
 
     /// Open every file again in Python with onnx.checker, ONNX Runtime, OpenVINO, onnx2torch, onnxslim and others, and compare
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with = "format", group = "tables")]
     pub(crate) verify: bool,
 
-    /// Write the tables of --verify as Markdown
-    #[arg(long, value_name = "FILE", requires = "verify")]
+    /// Write ONNX graphs, and nothing else, in every operator set from A to B, and run each on our own backends beside the usual one
+    #[arg(long, value_name = "A..B", conflicts_with_all = ["format", "verify", "dtype"], group = "tables", value_parser = opsets)]
+    pub(crate) opsets: Option<RangeInclusive<u32>>,
+
+    /// Write the tables of --verify or --opsets as Markdown
+    #[arg(long, value_name = "FILE", requires = "tables")]
     pub(crate) page: Option<PathBuf>,
 
-    /// Write what was exported as JSON (zoo.export/1; zoo.verify/1 with --verify); without a FILE, to stdout
+    /// Push the folder with its model card to this repository of the Hugging Face hub, which is made if it is missing; needs HF_TOKEN or `hf auth login`
+    #[arg(long, value_name = "OWNER/NAME", conflicts_with_all = ["all", "format", "opsets"])]
+    pub(crate) push: Option<String>,
+
+    /// A repository that --push makes is private
+    #[arg(long, requires = "push")]
+    pub(crate) private: bool,
+
+    /// Write what was exported as JSON (zoo.export/1; zoo.verify/1 with --verify, zoo.opsets/1 with --opsets); without a FILE, to stdout
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with = "format")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// `A..B`, both included.
+fn opsets(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let ends = text.split_once("..").and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    let known = zoo_formats::onnx::OPSETS;
+    let range = ends.filter(|(first, last)| first <= last && known.contains(first) && known.contains(last));
+    range
+        .map(|(first, last)| first..=last)
+        .ok_or_else(|| format!("expected A..B within {}..{}, such as 13..20", known.start(), known.end()))
 }
 
 /// Precision of an ONNX graph.

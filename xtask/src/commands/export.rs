@@ -1,16 +1,19 @@
 //! `export`.
 
-use super::{command_line, compile_options, triton, verify, write_result};
+use super::{command_line, compile_options, opsets, triton, verify, write_result};
 use crate::cli::{ExportArgs, Global, PrecisionArg};
 use crate::exit::{self, WrongUse};
 use crate::stdout::say;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use zoo_core::{ArtifactKind, Error, ExportRequest, Level, Reporter};
 use zoo_host::export::{
-    Card, CardGraph, ExportReport, ExportRow, FolderOptions, Precision, PublishedRuns, Written, export_model, in_precision,
+    CARD, Card, CardGraph, ExportReport, ExportRow, FolderOptions, Precision, PublishedRuns, Written, export_model, in_precision,
 };
+use zoo_host::fetch::FetchOptions;
+use zoo_host::push::{Push, push};
 use zoo_host::zoo::Zoo;
 
 /// Where `--all` writes to unless told, and where published results are, seen from the registry's folder.
@@ -20,6 +23,9 @@ const RESULTS: &str = "docs/results";
 pub(super) fn export(zoo: &Zoo, args: &ExportArgs, global: &Global, reporter: &dyn Reporter) -> Result<ExitCode> {
     let out = args.out.clone().unwrap_or_else(|| zoo.root().join(OUT));
     std::fs::create_dir_all(&out).with_context(|| format!("making folder {}", out.display()))?;
+    if let Some(opsets) = &args.opsets {
+        return opsets::sweep(zoo, args, opsets, &out, global, reporter);
+    }
     let Some(format) = &args.format else { return folders(zoo, args, &out, global, reporter) };
     let [name] = &args.models[..] else {
         return Err(WrongUse(format!("--format goes with one model, found {}; leave it out for several", args.models.len())).into());
@@ -28,13 +34,20 @@ pub(super) fn export(zoo: &Zoo, args: &ExportArgs, global: &Global, reporter: &d
     Ok(ExitCode::from(exit::OK))
 }
 
+/// Registered names of the models that were asked for.
+pub(super) fn chosen<'a>(zoo: &'a Zoo, args: &ExportArgs, reporter: &dyn Reporter) -> Result<Vec<&'a str>> {
+    if args.all {
+        return Ok(zoo.registry().models().iter().map(|entry| entry.name.as_str()).collect());
+    }
+    args.models.iter().map(|name| Ok(zoo.registry().model(name, reporter)?.name.as_str())).collect()
+}
+
 /// A folder a model. One that fails is named and does not hide the others.
 fn folders(zoo: &Zoo, args: &ExportArgs, out: &Path, global: &Global, reporter: &dyn Reporter) -> Result<ExitCode> {
-    let names: Vec<&str> = if args.all {
-        zoo.registry().models().iter().map(|entry| entry.name.as_str()).collect()
-    } else {
-        args.models.iter().map(|name| Ok(zoo.registry().model(name, reporter)?.name.as_str())).collect::<Result<_>>()?
-    };
+    let names = chosen(zoo, args, reporter)?;
+    if args.push.is_some() && names.len() != 1 {
+        return Err(WrongUse(format!("--push goes with one model, found {}: a repository has one card", names.len())).into());
+    }
     let results = PublishedRuns::read(&zoo.root().join(RESULTS), reporter)?;
     let compile = compile_options(global, None, &[])?;
     let precisions: Vec<Precision> = args.dtype.iter().map(|dtype| precision(*dtype)).collect();
@@ -69,14 +82,42 @@ fn folders(zoo: &Zoo, args: &ExportArgs, out: &Path, global: &Global, reporter: 
         if let Some(path) = &args.json {
             write_result(path, &format!("{}\n", serde_json::to_string_pretty(&report)?))?;
         }
+        if whole {
+            push_folder(args, &report, out, global, reporter)?;
+        }
         return Ok(ExitCode::from(if whole { exit::OK } else { exit::UNAVAILABLE }));
     };
     let agree = verifier.finish(args, quiet, reporter)?;
+    if whole && agree {
+        push_folder(args, &report, out, global, reporter)?;
+    }
     Ok(ExitCode::from(match (whole, agree) {
         (false, _) => exit::UNAVAILABLE,
         (true, false) => exit::BAR,
         (true, true) => exit::OK,
     }))
+}
+
+/// Pushes what was exported, where that was asked for: a whole export, and what other tools agree with if they were asked.
+fn push_folder(args: &ExportArgs, report: &ExportReport, out: &Path, global: &Global, reporter: &dyn Reporter) -> Result<()> {
+    let (Some(repository), Some(model)) = (&args.push, report.rows.first().map(|row| &row.model)) else { return Ok(()) };
+    let inside = report.rows.iter().flat_map(|row| &row.files).filter_map(|file| file.strip_prefix(&format!("{model}/")));
+    let files: Vec<String> = std::iter::once(CARD).chain(inside).map(String::from).collect::<BTreeSet<_>>().into_iter().collect();
+    let message = format!("{model}, exported by the zoo {}", env!("CARGO_PKG_VERSION"));
+    let what = Push { repository, folder: &out.join(model), files: &files, private: args.private, message: &message };
+    let options = FetchOptions::from_env().map_err(Error::from)?.offline(global.offline);
+    let pushed = push(&options, &what, reporter).map_err(Error::from)?;
+    let done = match &pushed.commit {
+        Some(commit) => {
+            format!("pushed {} files to {} as commit {commit}; it had {} already", pushed.sent.len(), pushed.url, pushed.unchanged)
+        }
+        None => format!("pushed nothing to {}: it has all {} files", pushed.url, pushed.unchanged),
+    };
+    reporter.log(Level::Info, "xtask", &done);
+    if args.json.as_deref() != Some(Path::new("-")) {
+        say!("{done}");
+    }
+    Ok(())
 }
 
 fn precision(dtype: PrecisionArg) -> Precision {

@@ -10,6 +10,7 @@ mod info;
 mod isolated;
 mod list;
 mod merge;
+mod opsets;
 mod plugin;
 mod precision;
 mod reference;

@@ -78,7 +78,8 @@ fn page(report: &VerifyReport) -> Result<String> {
         "A cell is the greatest absolute difference between what a tool computes from the file and what the backend under `ours` \
          does, over all outputs; `ok` where a file is opened and nothing is computed. Inputs are the first items of the model's data \
          set (`real`; of a model with state, its first and its last step) or, for graphs that a model does not run by itself, \
-         `drawn` at random. Up to 1e-4, and as much of the greatest value, counts as agreement. The exit status depends on \
+         `drawn` at random. Up to 1e-4, and as much of the greatest value, counts as agreement; 1e-2 for half precision and 5e-2 for 8-bit integers, \
+         which runtimes round at other places. The exit status depends on \
          `onnx.checker` and `onnxruntime`.\n\n",
     );
     writeln!(out, "```text\n{}```\n", report.sums())?;

@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use zoo_core::{Error, Silent};
+use zoo_host::export::Precision;
 use zoo_host::export::verify::{Case, Checks, State, verify};
 
 fn interpreter(folder: &Path, body: &str) -> PathBuf {
@@ -18,7 +19,14 @@ fn cases(count: usize) -> Vec<Case> {
     let checks = || Checks::OnnxForm { why: "not run".into() };
     let file = |index| format!("m/onnx/{index}.onnx");
     (0..count)
-        .map(|index| Case { model: "m".into(), graph: "g".into(), file: file(index), path: file(index).into(), checks: checks() })
+        .map(|index| Case {
+            model: "m".into(),
+            graph: "g".into(),
+            file: file(index),
+            path: file(index).into(),
+            precision: Precision::F32,
+            checks: checks(),
+        })
         .collect()
 }
 

@@ -31,6 +31,8 @@ pub struct Graph {
     pub artifact: Artifact,
     /// Its main file, relative to the folder of the export.
     pub path: PathBuf,
+    /// Its arithmetic.
+    pub precision: Precision,
 }
 
 /// The folder inside a model's folder that files of a format go to. Weights stand beside the card, where the hub looks for
@@ -104,7 +106,7 @@ pub fn export_model(zoo: &Zoo, model: &FoundModel<'_>, options: &FolderOptions<'
                         let path = PathBuf::from(files.first().map_or("", String::as_str));
                         let bytes = artifact.files.iter().map(|file| file.bytes.len() as u64).sum();
                         exported.rows.push(ExportRow { files, bytes, ..row(precision) });
-                        exported.graphs.push(Graph { artifact, path });
+                        exported.graphs.push(Graph { artifact, path, precision });
                     }
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
                     Err(error) => exported.rows.push(failed(precision, &error)),

@@ -2,6 +2,7 @@
 
 use super::super::backends::onnx_backends;
 use super::super::folder::Graph;
+use super::super::precision::Precision;
 use super::record::{Pass, Recorder};
 use crate::eval::Bench;
 use crate::zoo::{FoundModel, Zoo};
@@ -37,6 +38,8 @@ pub struct Case {
     pub file: String,
     /// The file, from anywhere.
     pub path: PathBuf,
+    /// The arithmetic of an ONNX graph.
+    pub precision: Precision,
     /// What is compared.
     pub checks: Checks,
 }
@@ -110,7 +113,8 @@ pub fn make_case(
         }
         _ => return Ok(None),
     };
-    Ok(Some(Case { model: model.entry.name.clone(), graph: graph.artifact.variant.clone(), file, path, checks }))
+    let (name, variant, precision) = (model.entry.name.clone(), graph.artifact.variant.clone(), graph.precision);
+    Ok(Some(Case { model: name, graph: variant, file, path, precision, checks }))
 }
 
 /// Runs a graph on the first backend of ours that takes it.
@@ -164,12 +168,17 @@ fn run(zoo: &Zoo, model: &FoundModel<'_>, graph: &Graph, backend: &dyn Backend, 
         Err(error) => error.to_string().lines().next().unwrap_or_default().into(),
         Ok(()) => "the model's protocol does not run this graph".into(),
     };
-    let mut session = compile()?;
+    let pass = drawn(&mut *compile()?)?;
+    Ok(Ran { why_drawn: Some(why_drawn), specs, passes: vec![pass] })
+}
+
+/// Runs a session on drawn inputs, of the first lengths of its free axes that it takes.
+pub(in super::super) fn drawn(session: &mut dyn Session) -> Result<Pass> {
     let mut last = Error::argument("inputs", "axes that fit", "none");
     for length in LENGTHS {
-        let inputs = draw(&specs[0], length)?;
+        let inputs = draw(session.inputs(), length)?;
         match session.run(&inputs) {
-            Ok(outputs) => return Ok(Ran { why_drawn: Some(why_drawn), specs, passes: vec![(inputs, outputs)] }),
+            Ok(outputs) => return Ok((inputs, outputs)),
             Err(error) => last = error,
         }
     }

@@ -9,6 +9,7 @@ mod record;
 mod report;
 mod tools;
 
+pub(super) use case::drawn;
 pub use case::{Case, Checks, make_case};
 pub use report::{Cell, State, VERIFY_SCHEMA, VerifyReport, VerifyRow};
 pub use tools::{TOOLS, verify};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use zoo_core::{Error, Result, Session, SessionStats, Tensor, TensorSpec};
 
 /// Inputs and outputs of one run, in the session's order.
-pub(super) type Pass = (Vec<Tensor>, Vec<Tensor>);
+pub(in super::super) type Pass = (Vec<Tensor>, Vec<Tensor>);
 
 /// Passes everything on to another session and keeps its first and its last run: of a model with state the first starts from
 /// rest, and the last does not.

@@ -1,17 +1,26 @@
 //! The table: a cell for each file and tool.
 
+use super::super::precision::Precision;
 use super::case::{Case, Checks};
 use super::tools::TOOLS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use zoo_core::Tensor;
 
 /// Name of the schema.
 pub const VERIFY_SCHEMA: &str = "zoo.verify/1";
 /// Tools whose verdict decides: the format's own checker and its reference runtime. The others are reported.
 const GATING: [&str; 2] = ["onnx.checker", "onnxruntime"];
-/// Greatest difference that is agreement: this, and this much of the greatest value of the tensor.
-const TOLERANCE: f64 = 1e-4;
+/// Greatest difference that is agreement: this, and this much of the greatest value of the tensor. Runtimes round half precision at
+/// other places; an 8-bit value next to a border falls to either side, and the step goes on through what follows.
+const fn tolerance(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 1e-4,
+        Precision::F16 => 1e-2,
+        Precision::Int8 => 5e-2,
+    }
+}
 /// From here on the size of an output is told beside the difference.
 const LARGE: f64 = 100.0;
 
@@ -82,8 +91,35 @@ pub enum State {
 impl Cell {
     /// The cell of a comparison: greatest absolute difference, and greatest absolute value of the output that has it.
     pub fn compared(max_abs: f64, scale: f64) -> Self {
-        let agrees = max_abs <= TOLERANCE * (1.0 + scale);
+        Self::compared_in(Precision::F32, max_abs, scale)
+    }
+
+    /// The same for another arithmetic.
+    pub fn compared_in(precision: Precision, max_abs: f64, scale: f64) -> Self {
+        let agrees = max_abs <= tolerance(precision) * (1.0 + scale);
         Self { state: if agrees { State::Ok } else { State::Differs }, max_abs: Some(max_abs), scale: Some(scale), why: None }
+    }
+
+    /// The cell of outputs and of those that they are compared with, one by one.
+    pub fn of_outputs(found: &[Tensor], wanted: &[Tensor]) -> Self {
+        if found.len() != wanted.len() || found.iter().zip(wanted).any(|(a, b)| a.shape() != b.shape()) {
+            return Self { state: State::Differs, ..Self::taken(Some("outputs of other shapes".into())) };
+        }
+        let mut worst = Self::compared(0.0, 0.0);
+        for (found, wanted) in found.iter().zip(wanted) {
+            let (found, wanted) = (wide(found), wide(wanted));
+            let gap = |(a, b): (&f64, &f64)| if a == b || (a.is_nan() && b.is_nan()) { 0.0 } else { (a - b).abs() };
+            // What is no number is furthest.
+            let larger = |most: f64, next: f64| if next <= most { most } else { next };
+            let max_abs = found.iter().zip(&wanted).map(gap).fold(0.0, larger);
+            let scale = wanted.iter().filter(|value| value.is_finite()).fold(0.0, |most, value| value.abs().max(most));
+            let cell = Self::compared(max_abs, scale);
+            let ratio = |cell: &Self| cell.max_abs.unwrap_or(0.0) / (1.0 + cell.scale.unwrap_or(0.0));
+            if (cell.state, ratio(&cell)) > (worst.state, ratio(&worst)) || max_abs.is_nan() {
+                worst = cell;
+            }
+        }
+        worst
     }
 
     /// The cell of a file that is taken, without outputs to compare.
@@ -96,7 +132,7 @@ impl Cell {
         Self { state: State::Refused, max_abs: None, scale: None, why: Some(why.into()) }
     }
 
-    fn short(&self) -> String {
+    pub(in super::super) fn short(&self) -> String {
         let of = self.scale.filter(|scale| *scale >= LARGE).map_or(String::new(), |scale| format!(" of {scale:.0e}"));
         match (self.state, self.max_abs) {
             (State::Ok, Some(0.0)) => "0".into(),
@@ -107,6 +143,10 @@ impl Cell {
             (State::Refused, _) => "refused".into(),
         }
     }
+}
+
+fn wide(tensor: &Tensor) -> Vec<f64> {
+    tensor.as_slice::<f64>().map_or_else(|_| tensor.to_f32().into_iter().map(f64::from).collect(), <[f64]>::to_vec)
 }
 
 impl VerifyRow {
@@ -242,6 +282,8 @@ mod tests {
     fn a_difference_is_judged_by_the_size_of_what_is_compared() {
         assert_eq!(Cell::compared(1e-3, 1.0).state, State::Differs);
         assert_eq!(Cell::compared(1e-3, 100.0).state, State::Ok);
+        assert_eq!(Cell::compared_in(Precision::F16, 1e-3, 1.0).state, State::Ok);
+        assert_eq!(Cell::compared_in(Precision::Int8, 0.5, 1.0).state, State::Differs);
         assert_eq!(Cell::compared(f64::NAN, 1.0).state, State::Differs);
     }
 

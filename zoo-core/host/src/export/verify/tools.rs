@@ -1,5 +1,6 @@
 //! Running the tools, each in a Python process of its own that may fall.
 
+use super::super::precision::Precision;
 use super::case::{Case, Checks};
 use super::report::{Cell, VERIFY_SCHEMA, VerifyReport, VerifyRow};
 use serde::Deserialize;
@@ -63,7 +64,10 @@ pub fn verify(cases: &[Case], python: &Path, script: &Path, scratch: &Path, repo
                         versions.extend(found);
                         return;
                     }
-                    Line::Compared { index, max_abs, scale } => (index, Cell::compared(max_abs.unwrap_or(f64::NAN), scale)),
+                    Line::Compared { index, max_abs, scale } => {
+                        let precision = mine.get(index).map_or(Precision::F32, |case| case.precision);
+                        (index, Cell::compared_in(precision, max_abs.unwrap_or(f64::NAN), scale))
+                    }
                     Line::Taken { index, taken } => (index, Cell::taken(Some(taken).filter(|text| !text.is_empty()))),
                     Line::Refused { index, refused } => (index, Cell::refused(refused)),
                 };
