@@ -91,6 +91,28 @@ pub enum Step {
         /// Bytes looked at from each end.
         block: usize,
     },
+    /// UTF-8 bytes as `i64` of so many tokens, by the file that the registry calls `tokenizer`: special tokens are added, longer texts cut,
+    /// shorter ones padded.
+    Tokenise {
+        /// Tokens of every text.
+        length: usize,
+        /// What of each token.
+        #[serde(default)]
+        gives: Gives,
+    },
+}
+
+/// What a text is turned into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gives {
+    /// Numbers in the vocabulary.
+    #[default]
+    Ids,
+    /// 1 for a token of the text, 0 for padding.
+    Mask,
+    /// Which of a pair of texts a token is of: always the first.
+    Types,
 }
 
 /// An output of the graph.

@@ -16,6 +16,9 @@
 //! outputs = [{ name = "target_label", top = 3, labels = "/target_labels_space" }]
 //! ```
 //!
+//! A text model names its tokeniser, `tokenizer = { pip = ..., file = "tokenizer.json", ... }`, and uses it in steps:
+//! `{ name = "input_ids", field = "text", steps = [{ tokenise = { length = 128 } }] }`, with `gives = "mask"` for the attention mask.
+//!
 //! `cargo xtask run MODEL predict FIELD=FILE` predicts one item; with a `dataset` and a `label` in the config,
 //! `fetch-and-eval` measures its accuracy.
 
@@ -26,6 +29,7 @@ mod model;
 mod pixels;
 mod post;
 mod steps;
+mod text;
 
 pub use model::OnnxFile;
 

@@ -1,10 +1,12 @@
 //! The model.
 
 use crate::config::{Input, Spec};
-use crate::{post, steps};
+use crate::{post, steps, text};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use tokenizers::Tokenizer;
 use zoo_core::metric::{Accuracy, Metric};
 use zoo_core::model::ActionSpec;
 use zoo_core::{
@@ -67,6 +69,7 @@ impl Model for OnnxFile {
         let mut artifact = Artifact::single(ArtifactKind::Onnx, "model", "model.onnx", file.as_bytes());
         check(&spec, &artifact)?;
         artifact.metadata.insert(SPEC.into(), config.canonical());
+        artifact.metadata.extend(text::metadata(&spec, weights)?);
         artifact.metadata.insert("licence".into(), spec.licence);
         Ok(artifact)
     }
@@ -156,6 +159,7 @@ fn predict(spec: &Spec, session: &mut dyn Session, batch: &Batch) -> Result<Pred
     // Items go together unless an input's steps already make the graph's first axis.
     let apart = spec.inputs.iter().any(|i| i.whole) || spec.inputs.iter().any(|i| i.zeros.is_some());
     let group = if apart { 1 } else { batch.len().max(1) };
+    let tokenizer = text::of_session(spec, session)?;
     let mut parts: Vec<Vec<Tensor>> = vec![Vec::new(); spec.outputs.len()];
     for start in (0..batch.len()).step_by(group) {
         let range = start..(start + group).min(batch.len());
@@ -163,7 +167,7 @@ fn predict(spec: &Spec, session: &mut dyn Session, batch: &Batch) -> Result<Pred
             let input = spec.inputs.iter().find(|i| i.name == wanted.name);
             input
                 .ok_or_else(|| Error::Keys { what: "inputs in config".into(), missing: vec![wanted.name.clone()], unexpected: vec![] })
-                .and_then(|input| feed(input, wanted, batch, range.clone()))
+                .and_then(|input| feed(input, wanted, batch, range.clone(), tokenizer.as_ref()))
         });
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let given = session.run(&inputs)?;
@@ -188,7 +192,7 @@ fn predict(spec: &Spec, session: &mut dyn Session, batch: &Batch) -> Result<Pred
     Ok(Prediction { outputs: spec.outputs.iter().zip(parts).map(join).collect::<Result<_>>()? })
 }
 
-fn feed(input: &Input, wanted: &TensorSpec, batch: &Batch, range: std::ops::Range<usize>) -> Result<Tensor> {
+fn feed(input: &Input, wanted: &TensorSpec, batch: &Batch, range: Range<usize>, tokenizer: Option<&Tokenizer>) -> Result<Tensor> {
     match (&input.field, &input.zeros) {
         (None, Some(shape)) => Tensor::zeros(wanted.dtype, shape.clone()),
         (Some(field), None) => {
@@ -196,7 +200,7 @@ fn feed(input: &Input, wanted: &TensorSpec, batch: &Batch, range: std::ops::Rang
             let item = |index: usize| {
                 let row = all.rows(index..index + 1)?;
                 let shape = row.shape()[1..].to_vec();
-                cast(&wanted.name, steps::run(&input.steps, row.reshape(shape)?)?, wanted.dtype)
+                cast(&wanted.name, steps::run(&input.steps, row.reshape(shape)?, tokenizer)?, wanted.dtype)
             };
             let items = range.map(item).collect::<Result<Vec<_>>>()?;
             match &items[..] {

@@ -1,24 +1,26 @@
 //! Preprocessing of one item.
 
 use crate::config::Step;
-use crate::pixels;
+use crate::{pixels, text};
+use tokenizers::Tokenizer;
 use zoo_core::{DType, Error, Result, Tensor};
 
 /// Most elements a step may make of an item, so that a registry can't ask for unbounded memory.
 const MOST: usize = 1 << 28;
 
 /// Runs the steps over one item.
-pub(crate) fn run(steps: &[Step], item: Tensor) -> Result<Tensor> {
+pub(crate) fn run(steps: &[Step], item: Tensor, tokenizer: Option<&Tokenizer>) -> Result<Tensor> {
     steps.iter().enumerate().try_fold(item, |item, (index, step)| {
-        one(step, &item).map_err(|error| match error {
+        one(step, &item, tokenizer).map_err(|error| match error {
             Error::Shape { what, expected, found } => Error::Shape { what: format!("step {index}, {what}"), expected, found },
             other => other,
         })
     })
 }
 
-fn one(step: &Step, item: &Tensor) -> Result<Tensor> {
+fn one(step: &Step, item: &Tensor, tokenizer: Option<&Tokenizer>) -> Result<Tensor> {
     match step {
+        Step::Tokenise { length, gives } => text::tokenise(tokenizer, *length, *gives, item),
         Step::Transpose(axes) => transpose(axes, item),
         Step::Resize { height, width } => {
             let [channels, from] = image("resize", item)?;
@@ -143,6 +145,10 @@ fn ends([first, last]: [usize; 2], padding: i32, block: usize, item: &Tensor) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(steps: &[Step], item: Tensor) -> Result<Tensor> {
+        super::run(steps, item, None)
+    }
 
     fn floats(shape: &[usize]) -> Tensor {
         let count: usize = shape.iter().product();

@@ -310,16 +310,20 @@ fn model(mut table: Table<'_>, files: &Files<'_>) -> Option<ModelEntry> {
     Some(ModelEntry { name, plugin, family, config: config?, weights: runs, onnx, dataset, split, backends, tags, claims, aliases, at })
 }
 
-/// An ONNX file that is the whole model, and the names of its classes.
+/// An ONNX file that is the whole model, the names of its classes, and the tokeniser of its text.
 fn onnx(table: &Table<'_>, files: &Files<'_>) -> Option<OnnxEntry> {
     let labels = table.table("labels").map(|t| weights(t, files));
+    let tokenizer = table.table("tokenizer").map(|t| weights(t, files));
     let Some(onnx) = table.table("onnx") else {
         if labels.is_some() {
             table.missing("onnx", "the ONNX file whose classes `labels` names");
         }
+        if tokenizer.is_some() {
+            table.missing("onnx", "the ONNX file whose text `tokenizer` cuts up");
+        }
         return None;
     };
-    Some(OnnxEntry { file: weights(onnx, files)?, labels: labels.flatten() })
+    Some(OnnxEntry { file: weights(onnx, files)?, labels: labels.flatten(), tokenizer: tokenizer.flatten() })
 }
 
 fn weights(table: Table<'_>, files: &Files<'_>) -> Option<WeightsEntry> {

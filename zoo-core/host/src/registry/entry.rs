@@ -205,13 +205,15 @@ impl ModelEntry {
     }
 }
 
-/// `onnx` and `labels` of a model that is somebody's ONNX file.
+/// `onnx`, `labels` and `tokenizer` of a model that is somebody's ONNX file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OnnxEntry {
     /// The ONNX file.
     pub file: WeightsEntry,
     /// The file with the names of its classes.
     pub labels: Option<WeightsEntry>,
+    /// The file that says how text becomes tokens, as the crate and Python package `tokenizers` write it.
+    pub tokenizer: Option<WeightsEntry>,
 }
 
 impl OnnxEntry {
@@ -220,7 +222,8 @@ impl OnnxEntry {
 
     /// The files by the names under which the plugin finds them.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &WeightsEntry)> {
-        std::iter::once(("onnx", &self.file)).chain(self.labels.iter().map(|labels| ("labels", labels)))
+        let others = self.labels.iter().map(|labels| ("labels", labels)).chain(self.tokenizer.iter().map(|file| ("tokenizer", file)));
+        std::iter::once(("onnx", &self.file)).chain(others)
     }
 }
 
