@@ -69,6 +69,10 @@ pub(crate) fn tokenise(tokenizer: Option<&Tokenizer>, length: usize, gives: Give
         Gives::Mask => encoding.get_attention_mask(),
         Gives::Types => encoding.get_type_ids(),
     };
+    // Special tokens are added to however short a text.
+    if values.len() != length {
+        return Err(wrong("a length with room for the special tokens", format!("{length}, and {} tokens at least", values.len())));
+    }
     Tensor::from_vec([values.len()], values.iter().map(|&value| i64::from(value)).collect())
 }
 
