@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use zoo_core::abi::json::WireRequest;
+use zoo_core::abi::json::{WireOutcome, WireRequest};
 use zoo_core::model::ActionSpec;
 use zoo_core::tensor::Bytes;
 use zoo_core::{
@@ -64,6 +64,12 @@ pub(super) enum Call {
         name: String,
         config: Config,
         bench: BenchFacts,
+    },
+    Figures {
+        model: usize,
+        name: String,
+        config: Config,
+        outcomes: Vec<WireOutcome>,
     },
     Act {
         model: usize,

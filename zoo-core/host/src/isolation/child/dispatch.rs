@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use zoo_core::abi::json::{WireEstimate, WireMeasurements, WireOutcome};
-use zoo_core::{Dataset, Dialect, Error, ExportRequest, Level, Metric, Model, Plugin, Prediction, Result, Session, Tensor};
+use zoo_core::{ClaimOutcome, Dataset, Dialect, Error, ExportRequest, Level, Metric, Model, Plugin, Prediction, Result, Session, Tensor};
 
 /// The plugin and the objects that it made.
 #[derive(Default)]
@@ -194,6 +194,10 @@ impl Server<'_> {
             Call::Claims { model, name, config, bench } => {
                 let outcomes = plugged.model(model)?.claims(&name, &config, &mut self.bench(bench))?;
                 Reply::of(&outcomes.into_iter().map(WireOutcome::from).collect::<Vec<_>>())
+            }
+            Call::Figures { model, name, config, outcomes } => {
+                let outcomes: Vec<_> = outcomes.into_iter().map(ClaimOutcome::from).collect();
+                Reply::of(&plugged.model(model)?.figures(&name, &config, &outcomes)?)
             }
             Call::Act { model, action, args, name, config, bench } => {
                 Reply::of(&plugged.model(model)?.act(&action, &args, &name, &config, &mut self.bench(bench))?)

@@ -6,7 +6,7 @@ use crate::isolation::message::{ArtifactHead, Call, Known, ModelFacts, Note, Ses
 use serde_json::Value;
 use std::sync::Arc;
 use zoo_core::abi::json::{WireEstimate, WireMeasurements, WireOutcome, WireRequest};
-use zoo_core::model::ActionSpec;
+use zoo_core::model::{ActionSpec, Figure};
 use zoo_core::{
     Artifact, ArtifactKind, Batch, ClaimOutcome, Config, Dataset, Dialect, Estimate, ExportRequest, Measurements, Metric, Model, ModelCard,
     Prediction, Result, Session, Tensor, Weights, Workbench,
@@ -109,6 +109,12 @@ impl Model for RemoteModel {
         let lent = Lent { bench: Some(bench), ..Lent::default() };
         let (outcomes, _) = self.isolated.process()?.call::<Vec<WireOutcome>>("claims", &[], lent, |_, _| call)?;
         Ok(outcomes.into_iter().map(ClaimOutcome::from).collect())
+    }
+
+    fn figures(&self, model: &str, config: &Config, outcomes: &[ClaimOutcome]) -> Result<Vec<Figure>> {
+        let outcomes = outcomes.iter().cloned().map(WireOutcome::from).collect();
+        let call = Call::Figures { model: self.index, name: model.into(), config: config.clone(), outcomes };
+        Ok(self.isolated.process()?.ask("pictures of a model", &[], call)?.0)
     }
 
     fn actions(&self) -> Vec<ActionSpec> {
