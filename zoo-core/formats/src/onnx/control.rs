@@ -5,6 +5,7 @@ use super::graph::{Graph, Value, ValueType};
 use super::infer::Output;
 use super::node::Node;
 use super::proto::GraphProto;
+use super::proto::type_proto::Value as Kind;
 use crate::error::Result;
 use zoo_core::Dim;
 
@@ -71,7 +72,8 @@ impl Graph {
     }
 }
 
-/// Names a graph's values and nodes anew, since those of the graph around it may not come again inside.
+/// Names a graph's values and nodes anew, since those of the graph around it may not come again inside, and leaves their shapes
+/// to be inferred.
 fn prefix(graph: &mut GraphProto, with: &str) {
     let add = |name: &mut String| {
         if !name.is_empty() {
@@ -82,6 +84,11 @@ fn prefix(graph: &mut GraphProto, with: &str) {
         node.name.iter_mut().chain(&mut node.input).chain(&mut node.output).for_each(add);
     }
     graph.initializer.iter_mut().filter_map(|tensor| tensor.name.as_mut()).for_each(add);
-    let infos = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
-    infos.filter_map(|info| info.name.as_mut()).for_each(add);
+    for info in graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info) {
+        info.name.iter_mut().for_each(add);
+        // Runtimes infer shapes inside from those outside; tract takes a free axis inside for another one than outside.
+        if let Some(Kind::TensorType(tensor)) = info.r#type.as_mut().and_then(|ty| ty.value.as_mut()) {
+            tensor.shape = None;
+        }
+    }
 }

@@ -142,8 +142,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.take().map(|stop| stop.send(()));
-        self.thread.take().map(|thread| thread.join().unwrap());
+        if let Some(stop) = self.stop.take() {
+            // A server that has ended by itself listens no more.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 
