@@ -88,13 +88,15 @@ fn graphs_with_state_answer_as_the_networks_do() {
                 continue;
             }
             let mut session = backend.compile(&artifact, &Device::Cpu, &options()).unwrap();
-            if (variant, backend.name()) == ("sequence", "tract") {
-                // tract 0.23.9 does not find the shapes inside `Scan` where the batch is open.
-                let told = model.predict(session.as_mut(), &batch).unwrap_err();
-                assert!(matches!(told, Error::Runtime { .. }) && told.to_string().contains("Scan"), "{told}");
-                continue;
-            }
-            let prediction = model.predict(session.as_mut(), &batch).unwrap();
+            let prediction = match model.predict(session.as_mut(), &batch) {
+                Ok(prediction) => prediction,
+                // tract 0.23.9 does not find the shapes inside every `Scan` whose batch is open.
+                Err(Error::Runtime { message, .. }) if (variant, backend.name()) == ("sequence", "tract") => {
+                    assert!(message.contains("Scan"), "{name}: {message}");
+                    continue;
+                }
+                Err(error) => panic!("{name}, {variant} on {}: {error}", backend.name()),
+            };
             let answers = prediction.get("familiar").unwrap().to_f32();
             let worst = answers.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-4, "{name}, {variant} on {}: {worst}", backend.name());
