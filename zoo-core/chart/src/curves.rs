@@ -1,6 +1,6 @@
 //! Curves over one axis.
 
-use crate::frame::{FONT, SIZE, Text, colour, failed, label, range};
+use crate::frame::{FONT, SIZE, Text, axes, colour, failed, label, range};
 use plotters::prelude::*;
 use zoo_core::Result;
 use zoo_core::model::Figure;
@@ -45,25 +45,8 @@ pub fn curves(text: &Text, curves: &[Curve]) -> Result<Figure> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&WHITE).map_err(failed)?;
-        let (x_span, y_span) = (x.end - x.start, y.end - y.start);
-        let mut chart = ChartBuilder::on(&root)
-            .margin(12)
-            .set_label_area_size(LabelAreaPosition::Left, 56)
-            .set_label_area_size(LabelAreaPosition::Bottom, 40)
-            .build_cartesian_2d(x, y)
-            .map_err(failed)?;
-        let digits = |span: f64| move |v: &f64| label(*v, span);
-        chart
-            .configure_mesh()
-            .x_desc(&text.x)
-            .y_desc(&text.y)
-            .x_label_formatter(&digits(x_span))
-            .y_label_formatter(&digits(y_span))
-            .label_style(("sans-serif", FONT))
-            .light_line_style(WHITE)
-            .draw()
-            .map_err(failed)?;
+        let span = x.end - x.start;
+        let mut chart = axes(&root, text, [x, y], &|v| label(*v, span))?;
         // Bundles first, so that means lie over them.
         for curve in curves.iter().filter(|c| c.faint).chain(curves.iter().filter(|c| !c.faint)) {
             let index = names.iter().position(|n| *n == curve.name).unwrap_or_default();

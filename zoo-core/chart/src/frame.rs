@@ -1,5 +1,6 @@
 //! What all charts share: size, colours, words and the range of an axis.
 
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::ops::Range;
 use zoo_core::model::Figure;
@@ -61,6 +62,37 @@ pub(crate) fn range(title: &str, values: impl Iterator<Item = f64>) -> Result<Ra
     }
     let margin = if high > low { 0.05 * (high - low) } else { 0.5 * low.abs().max(1.0) };
     Ok(low - margin..high + margin)
+}
+
+/// Axes with their words, over a white ground.
+///
+/// # Errors
+/// As [`failed`].
+pub(crate) fn axes<'a, 'b>(
+    root: &DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
+    text: &Text,
+    [x, y]: [Range<f64>; 2],
+    x_label: &dyn Fn(&f64) -> String,
+) -> Result<ChartContext<'b, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>> {
+    root.fill(&WHITE).map_err(failed)?;
+    let span = y.end - y.start;
+    let mut chart = ChartBuilder::on(root)
+        .margin(12)
+        .set_label_area_size(LabelAreaPosition::Left, 56)
+        .set_label_area_size(LabelAreaPosition::Bottom, 40)
+        .build_cartesian_2d(x, y)
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .x_desc(&text.x)
+        .y_desc(&text.y)
+        .x_label_formatter(&x_label)
+        .y_label_formatter(&|v| label(*v, span))
+        .label_style(("sans-serif", FONT))
+        .light_line_style(WHITE)
+        .draw()
+        .map_err(failed)?;
+    Ok(chart)
 }
 
 /// Labels of an axis: as many digits as its span asks for.

@@ -1,6 +1,6 @@
 //! Named points with intervals.
 
-use crate::frame::{FONT, SIZE, Text, colour, failed, label, range};
+use crate::frame::{FONT, SIZE, Text, axes, colour, failed, label, range};
 use plotters::prelude::*;
 use zoo_core::Result;
 use zoo_core::model::Figure;
@@ -31,25 +31,9 @@ pub fn scatter(text: &Text, dots: &[Dot], log_x: bool) -> Result<Figure> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&WHITE).map_err(failed)?;
-        let (x_span, y_span) = (x.end - x.start, y.end - y.start);
-        let mut chart = ChartBuilder::on(&root)
-            .margin(12)
-            .set_label_area_size(LabelAreaPosition::Left, 56)
-            .set_label_area_size(LabelAreaPosition::Bottom, 40)
-            .build_cartesian_2d(x, y)
-            .map_err(failed)?;
-        let x_label = move |v: &f64| if log_x { label(10f64.powf(*v), 10f64.powf(*v) / 3.0) } else { label(*v, x_span) };
-        chart
-            .configure_mesh()
-            .x_desc(&text.x)
-            .y_desc(&text.y)
-            .x_label_formatter(&x_label)
-            .y_label_formatter(&|v| label(*v, y_span))
-            .label_style(("sans-serif", FONT))
-            .light_line_style(WHITE)
-            .draw()
-            .map_err(failed)?;
+        let span = x.end - x.start;
+        let x_label = |v: &f64| if log_x { label(10f64.powf(*v), 10f64.powf(*v) / 3.0) } else { label(*v, span) };
+        let mut chart = axes(&root, text, [x, y], &x_label)?;
         for (index, dot) in dots.iter().enumerate().filter(|(_, dot)| good(dot)) {
             let (x, [low, high]) = (place(dot.at[0]), ends(dot));
             chart.draw_series([PathElement::new([(x, low), (x, high)], colour(index).stroke_width(1))]).map_err(failed)?;
