@@ -3,6 +3,7 @@
 use super::{Answers, Exam, Scored, choose_equal, mean, registered};
 use crate::config::{ClaimsConfig, PaperConfig};
 use serde_json::{Map, Value, json};
+use zoo_core::metric::mcnemar;
 use zoo_core::{ClaimOutcome, Result, Workbench};
 
 /// What is counted together: clocked at the trained number of steps, and on events alone.
@@ -49,23 +50,6 @@ impl Arm {
     }
 }
 
-/// Two-sided p of McNemar's exact test: by chance, an item that only one of two gets right falls to either alike.
-pub fn mcnemar(a: &[bool], b: &[bool]) -> f64 {
-    let only = |x: &[bool], y: &[bool]| x.iter().zip(y).filter(|(x, y)| **x && !**y).count();
-    let (first, second) = (only(a, b), only(b, a));
-    let n = first + second;
-    // Sum of binomial probabilities, in logarithms: n may be a thousand.
-    let mut log_choose = 0.0_f64;
-    let mut tail = 0.0;
-    for k in 0..=first.min(second) {
-        if k > 0 {
-            log_choose += ((n - k + 1) as f64).ln() - (k as f64).ln();
-        }
-        tail += (log_choose - n as f64 * std::f64::consts::LN_2).exp();
-    }
-    (2.0 * tail).min(1.0)
-}
-
 /// Each arm with its loss from clocked to event-driven, and MTT's loss beside that of standard training.
 ///
 /// # Errors
@@ -97,20 +81,4 @@ pub(super) fn folds(paper: &PaperConfig, claims: &ClaimsConfig, bench: &mut dyn 
     });
     outcomes.push(ClaimOutcome { id: "folds-mtt-over-sdt-eq".into(), measured: gain, holds: gain > 0.0 && p < LEVEL, detail });
     Ok(outcomes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mcnemar;
-
-    #[test]
-    fn mcnemar_by_hand() {
-        // One against five: 2 (1 + 6) / 64.
-        let a = [true, false, false, false, false, false, true];
-        let b = [false, true, true, true, true, true, true];
-        assert!((mcnemar(&a, &b) - 14.0 / 64.0).abs() < 1e-12);
-        assert_eq!(mcnemar(&a, &a), 1.0);
-        // Nobody agrees a thousand times: no underflow to NaN.
-        assert!(mcnemar(&[true; 2000], &[false; 2000]) < 1e-300);
-    }
 }

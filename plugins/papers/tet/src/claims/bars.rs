@@ -1,9 +1,10 @@
 //! From logits to bars. Nothing here measures; nothing here can be tuned to a result.
 
-use super::{Results, Scored, mcnemar, mean};
+use super::{Results, Scored, mean};
 use crate::config::ClaimsConfig;
 use serde_json::{Map, Value, json};
 use zoo_core::ClaimOutcome;
+use zoo_core::metric::mcnemar;
 
 /// Names of the arms that single bars look at.
 pub(super) mod arm {

@@ -10,7 +10,7 @@ mod stats;
 
 pub use exam::{Exam, Scored};
 pub use noise::with_noise;
-pub use stats::{mcnemar, mean};
+pub use stats::mean;
 
 use crate::config::{ClaimsConfig, PaperConfig};
 use crate::model::Tet;
