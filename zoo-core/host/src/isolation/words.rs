@@ -21,12 +21,18 @@ pub(super) struct LastWords {
 }
 
 impl LastWords {
-    /// The last lines of a process that has ended.
-    pub(super) fn after_the_end(&self) -> Vec<String> {
+    /// Waits until all lines of a process that has ended were passed on.
+    pub(super) fn wait_for_the_end(&self) {
         // A process that it left behind may hold the pipe open for ever.
         match lock(&self.end).recv_timeout(LATE) {
-            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => lock(&self.lines).clone(),
+            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
+    }
+
+    /// The last lines of a process that has ended.
+    pub(super) fn after_the_end(&self) -> Vec<String> {
+        self.wait_for_the_end();
+        lock(&self.lines).clone()
     }
 }
 

@@ -225,6 +225,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        // What it wrote may still be on its way, and this may be the end of the program.
+        if let Some(words) = &self.words {
+            words.wait_for_the_end();
+        }
     }
 }
 
