@@ -6,7 +6,7 @@ use crate::zoo::{Door, FoundModel, Zoo};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Instant;
-use zoo_core::{Artifact, Backend, Device, Error, ExportRequest, Options, Reporter, Result, Session, SessionStats};
+use zoo_core::{Artifact, Backend, Device, Error, ExportRequest, Level, Options, Reporter, Result, Session, SessionStats};
 
 /// How to evaluate.
 #[derive(Clone, Debug)]
@@ -79,7 +79,14 @@ pub fn evaluate(zoo: &Zoo, model: &FoundModel<'_>, backend: &str, options: &Eval
     let mut figures = measured.figures;
     if options.claims {
         let outcomes = model.model.claims(name, &model.config, &mut bench)?;
-        figures.extend(model.model.figures(name, &model.config, &outcomes)?);
+        // A picture that can't be drawn must not cost what was measured.
+        match model.model.figures(name, &model.config, &outcomes) {
+            Ok(drawn) => {
+                figures.retain(|figure| drawn.iter().all(|d| d.title != figure.title));
+                figures.extend(drawn);
+            }
+            Err(error) => reporter.log(Level::Warn, name, &format!("no figures of the bars: {error}")),
+        }
         claims::fill(&mut claims, outcomes, reporter);
     }
     Ok(Run {
