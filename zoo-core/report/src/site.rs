@@ -88,7 +88,7 @@ impl Paper {
                     // One backend's bars are another's: the pictures of a model are shown once.
                     let mut drawn = Vec::new();
                     for run in &mut results.runs {
-                        if !drawn.contains(&run.model) {
+                        if !run.claims.is_empty() && !drawn.contains(&run.model) {
                             run.figures = draw(run);
                             drawn.push(run.model.clone());
                         }
