@@ -118,19 +118,23 @@ pub fn course(paper: &PaperConfig, study: &StudyConfig, seed: u64, reporter: &dy
     let mut net = HebbNet::new(form, &mut stream(seed, Purpose::Init, 0));
     let validation = paper.task.stream(&mut stream(seed, Purpose::Validation, 0));
     let mut course = Course { seed, snapshots: Vec::new(), varied: Vec::new(), portrait: Portrait::default() };
+    let mut last = None;
     learn(&mut net, &study.train, paper.task, seed, reporter, &mut (), |look: &Look<'_, HebbNet>| {
         if look.iteration.is_multiple_of(study.every) {
             let (series, answers) = record(look.net, &validation)?;
             let layers = series.correlations(study.window, study.zero_diagonal)?;
             let (snapshot, labels) = snapshot(look, &series, &layers, &answers, &validation, study, seed)?;
             course.snapshots.push(snapshot);
-            course.portrait = portrait(look.net, &validation, &labels);
+            last = Some((look.net.clone(), labels));
             if (course.snapshots.len() - 1).is_multiple_of(study.check_stride) {
                 course.varied.push(varied(&layers, study, seed)?);
             }
         }
         Ok(())
     })?;
+    if let Some((net, labels)) = last {
+        course.portrait = portrait(&net, &validation, &labels);
+    }
     Ok(course)
 }
 
