@@ -109,9 +109,10 @@ impl Recordings {
         Ok(all)
     }
 
-    /// Takes items `range` out.
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
-        Self { items: self.items[range.clone()].to_vec(), labels: self.labels[range].to_vec() }
+    /// Keeps the first `len` recordings and returns the others.
+    pub fn split_off(&mut self, len: usize) -> Self {
+        let len = len.min(self.len());
+        Self { items: self.items.split_off(len), labels: self.labels.split_off(len) }
     }
 
     /// Adds the recordings of another set.

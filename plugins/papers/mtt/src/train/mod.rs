@@ -119,9 +119,9 @@ fn read(config: &DataConfig, seed: u64, [_, h, w]: [usize; 3], bench: &mut dyn W
         let split = bench.dataset(&config.name, "val")?;
         Recordings::read(split.as_ref(), 0..config.val.min(split.len()), [h, w])?
     } else {
-        all.slice(config.train..want)
+        all.split_off(config.train)
     };
-    Ok((all.slice(0..config.train), validation))
+    Ok((all, validation))
 }
 
 /// Work of an epoch, for comparing arms.
