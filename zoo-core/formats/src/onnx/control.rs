@@ -92,3 +92,66 @@ fn prefix(graph: &mut GraphProto, with: &str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Graph, Value};
+    use crate::error::Result;
+    use zoo_core::{DType, Dim};
+
+    /// `sum + x` of one step: input `x [2]`, state `sum [2]`; outputs the sum twice, as a result and as the next state.
+    fn adder(opset: u32) -> Graph {
+        let mut body = Graph::with_opset("adder", opset).unwrap();
+        let x = body.input("x", DType::F32, [Dim::from(2)]).unwrap();
+        let sum = body.input("sum", DType::F32, [Dim::from(2)]).unwrap();
+        let next = body.node("Add", &[sum, x], []).unwrap();
+        body.output("result", next).unwrap();
+        let again = body.node("Identity", &[next], []).unwrap();
+        body.output("next", again).unwrap();
+        body
+    }
+
+    fn scan(body: &Graph, sequences: &[&[Dim]], states: &[(DType, &[Dim])]) -> Result<(Graph, Vec<Value>)> {
+        let mut graph = Graph::with_opset("outer", 17)?;
+        let mut input = |name: String, dtype, shape: &[Dim]| graph.input(&name, dtype, shape.iter().cloned());
+        let given: Vec<Value> =
+            sequences.iter().enumerate().map(|(i, shape)| input(format!("s{i}"), DType::F32, shape)).collect::<Result<_>>()?;
+        let states: Vec<Value> =
+            states.iter().enumerate().map(|(i, (dtype, shape))| input(format!("h{i}"), *dtype, shape)).collect::<Result<_>>()?;
+        let values = graph.scan(body, &given, &states)?;
+        Ok((graph, values))
+    }
+
+    #[test]
+    fn results_get_the_length_and_states_keep_their_type() {
+        let (graph, values) = scan(&adder(17), &[&[Dim::from("steps"), Dim::from(2)]], &[(DType::F32, &[Dim::from(2)])]).unwrap();
+        let shapes: Vec<_> = values.iter().map(|v| graph.value_type(*v).unwrap().shape.clone()).collect();
+        assert_eq!(shapes, [vec![Dim::from("steps"), Dim::from(2)], vec![Dim::from(2)]]);
+    }
+
+    #[test]
+    fn what_is_no_step_is_refused_by_name() {
+        let (two, steps) = (Dim::from(2), Dim::from("steps"));
+        let sequence: &[Dim] = &[steps.clone(), two.clone()];
+        let state = (DType::F32, std::slice::from_ref(&two));
+        let said = |body: &Graph, sequences: &[&[Dim]], states: &[(DType, &[Dim])]| scan(body, sequences, states).unwrap_err().to_string();
+        let good = adder(17);
+        for (error, reason) in [
+            (said(&adder(16), &[sequence], &[state]), "expected opset 17, found 16"),
+            (said(&good, &[], &[state]), "expected a body of 1 inputs"),
+            (said(&good, &[sequence, sequence], &[state]), "expected a body of 3 inputs and at least 1 outputs, found 2 and 2"),
+            (said(&good, &[&[]], &[state]), "expected a first axis to run over, found none at input 0"),
+            (said(&good, &[&[steps, Dim::from(3)]], &[state]), "at place 0 of the body"),
+            (said(&good, &[sequence], &[(DType::F64, std::slice::from_ref(&two))]), "at place 1 of the body"),
+        ] {
+            assert!(error.contains("scan over `adder`") && error.contains(reason), "{error}");
+        }
+        // Two sequences of different lengths, in a body without states.
+        let mut pair = Graph::with_opset("pair", 17).unwrap();
+        let inputs = ["a", "b"].map(|name| pair.input(name, DType::F32, [two.clone()]).unwrap());
+        let sum = pair.node("Add", &inputs, []).unwrap();
+        pair.output("sum", sum).unwrap();
+        let error = said(&pair, &[sequence, &[Dim::from(5), two.clone()]], &[]);
+        assert!(error.contains("expected sequences of one length"), "{error}");
+    }
+}
