@@ -2,6 +2,7 @@
 
 use crate::frame::{FONT, SIZE, Text, axes, colour, failed, label, range};
 use plotters::prelude::*;
+use std::ops::Range;
 use zoo_core::Result;
 use zoo_core::model::Figure;
 
@@ -46,7 +47,7 @@ pub fn curves(text: &Text, curves: &[Curve]) -> Result<Figure> {
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let span = x.end - x.start;
-        let mut chart = axes(&root, text, [x, y], &|v| label(*v, span))?;
+        let mut chart = axes(&root, text, [x.clone(), y.clone()], &|v| label(*v, span))?;
         // Bundles first, so that means lie over them.
         for curve in curves.iter().filter(|c| c.faint).chain(curves.iter().filter(|c| !c.faint)) {
             let index = names.iter().position(|n| *n == curve.name).unwrap_or_default();
@@ -60,7 +61,7 @@ pub fn curves(text: &Text, curves: &[Curve]) -> Result<Figure> {
         if names.len() > 1 {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
+                .position(quietest(all().copied(), &x, &y))
                 .background_style(WHITE.mix(0.85))
                 .label_font(("sans-serif", FONT))
                 .draw()
@@ -69,4 +70,30 @@ pub fn curves(text: &Text, curves: &[Curve]) -> Result<Figure> {
         root.present().map_err(failed)?;
     }
     Ok(text.figure(svg))
+}
+
+/// The corner with the fewest points, for the legend; of equals the lower right.
+fn quietest(points: impl Iterator<Item = [f64; 2]>, x: &Range<f64>, y: &Range<f64>) -> SeriesLabelPosition {
+    let mut counts = [0_usize; 4];
+    for [a, b] in points {
+        let (left, low) = (a < x.start.midpoint(x.end), b < y.start.midpoint(y.end));
+        counts[usize::from(left) + 2 * usize::from(!low)] += 1;
+    }
+    use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
+    let corners = counts.into_iter().zip([LowerRight, LowerLeft, UpperRight, UpperLeft]);
+    corners.min_by_key(|(count, _)| *count).map_or(LowerRight, |(_, corner)| corner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SeriesLabelPosition, quietest};
+
+    #[test]
+    fn the_legend_gets_out_of_the_way() {
+        let at = |points: &[[f64; 2]]| quietest(points.iter().copied(), &(0.0..10.0), &(-1.0..1.0));
+        assert!(matches!(at(&[]), SeriesLabelPosition::LowerRight));
+        assert!(matches!(at(&[[9.0, -0.9]]), SeriesLabelPosition::LowerLeft));
+        assert!(matches!(at(&[[9.0, -0.9], [1.0, -0.9], [1.0, 0.9]]), SeriesLabelPosition::UpperRight));
+        assert!(matches!(at(&[[9.0, -0.9], [1.0, -0.9], [9.0, 0.9]]), SeriesLabelPosition::UpperLeft));
+    }
 }

@@ -14,6 +14,8 @@ pub struct Dot {
     pub at: [f64; 2],
     /// Half the width of the vertical interval; 0 for none.
     pub half: f64,
+    /// Dots of one series share a colour.
+    pub series: usize,
 }
 
 /// Draws points, with the horizontal axis in logarithms where `log_x` says so: points at 0 or below are then left out.
@@ -34,10 +36,10 @@ pub fn scatter(text: &Text, dots: &[Dot], log_x: bool) -> Result<Figure> {
         let span = x.end - x.start;
         let x_label = |v: &f64| if log_x { label(10f64.powf(*v), 10f64.powf(*v) / 3.0) } else { label(*v, span) };
         let mut chart = axes(&root, text, [x, y], &x_label)?;
-        for (index, dot) in dots.iter().enumerate().filter(|(_, dot)| good(dot)) {
+        for dot in dots.iter().filter(good) {
             let (x, [low, high]) = (place(dot.at[0]), ends(dot));
-            chart.draw_series([PathElement::new([(x, low), (x, high)], colour(index).stroke_width(1))]).map_err(failed)?;
-            chart.draw_series([Circle::new((x, dot.at[1]), 4, colour(index).filled())]).map_err(failed)?;
+            chart.draw_series([PathElement::new([(x, low), (x, high)], colour(dot.series).stroke_width(1))]).map_err(failed)?;
+            chart.draw_series([Circle::new((x, dot.at[1]), 4, colour(dot.series).filled())]).map_err(failed)?;
             let name = EmptyElement::at((x, dot.at[1])) + plotters::element::Text::new(dot.name.clone(), (7, -6), ("sans-serif", FONT));
             chart.draw_series([name]).map_err(failed)?;
         }

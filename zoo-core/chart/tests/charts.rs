@@ -28,7 +28,7 @@ fn curves_with_a_bundle() {
 
 #[test]
 fn points_with_names() {
-    let dot = |name: &str, x: f64| Dot { name: name.into(), at: [x, 90.0], half: 1.5 };
+    let dot = |name: &str, x: f64| Dot { name: name.into(), at: [x, 90.0], half: 1.5, series: 0 };
     let dots = [dot("dense", 78_336.0), dot("pruned", 7_476.0), dot("at nothing", 0.0)];
     let drawn = svg(scatter(&text(), &dots, true).unwrap());
     assert!(drawn.contains("dense") && drawn.contains("pruned") && !drawn.contains("at nothing"));

@@ -61,10 +61,12 @@ fn trade_offs(arms: &BTreeMap<String, Arm>) -> Result<Vec<Figure>> {
     for (what, axis, cost) in axes {
         let dots: Vec<Dot> = arms
             .iter()
-            .map(|(name, arm)| Dot {
+            .enumerate()
+            .map(|(series, (name, arm))| Dot {
                 name: name.clone(),
                 at: [cost(&arm.cost_of_first_seed), arm.mean],
                 half: if arm.ci95_half_width.is_finite() { arm.ci95_half_width } else { 0.0 },
+                series,
             })
             .collect();
         let said: Vec<String> = dots.iter().map(|d| format!("{} {:.1} % at {:.0}", d.name, d.at[1], d.at[0])).collect();
