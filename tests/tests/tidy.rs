@@ -96,3 +96,22 @@ fn the_readme_shows_the_example_that_is_compiled() {
     let (_, body) = example.split_once("\n\n").expect("a header, then the code");
     assert!(read("README.md").contains(body.trim()), "README.md and tests/examples/library.rs differ");
 }
+
+/// Building a crate a second time for its unit tests costs seconds; one that has none says so, and may then not have any.
+#[test]
+fn no_unit_test_hides_in_a_crate_that_is_not_built_for_them() {
+    let (silent, built): (Vec<_>, Vec<_>) = tracked()
+        .into_iter()
+        .filter(|p| p.ends_with("Cargo.toml") && root().join(p).with_file_name("src/lib.rs").is_file())
+        .filter(|p| !["tests/abi/fixtures", "fuzz", "examples"].iter().any(|own| p.starts_with(own)))
+        .partition(|p| std::fs::read_to_string(root().join(p)).expect("a manifest is UTF-8").contains("\ntest = false\n"));
+    let tests = |manifest: &PathBuf| {
+        let folder = manifest.with_file_name("src");
+        let word = concat!("cfg(te", "st)");
+        sources().iter().any(|(p, text)| p.starts_with(&folder) && text.contains(word))
+    };
+    let hidden: Vec<_> = silent.iter().filter(|m| tests(m)).collect();
+    assert!(hidden.is_empty(), "unit tests that never run: {hidden:?}");
+    let wasted: Vec<_> = built.iter().filter(|m| !tests(m)).collect();
+    assert!(wasted.is_empty(), "crates without unit tests, built for them: write `test = false` under `[lib]`: {wasted:?}");
+}

@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The small command line of `examples/plugin_cli.rs`, which Cargo builds with these tests.
+/// The small command line of `examples/plugin_cli.rs`, which `cargo xtask test` builds before these tests.
 fn cli() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/plugin_cli")
 }

@@ -8,6 +8,9 @@ use std::time::Instant;
 /// Packages of the test environment, pinned so that two runs see the same ones.
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
 
+/// Examples that tests start as programs.
+const STARTED_BY_TESTS: [&str; 3] = ["exercise", "fetch", "plugin_cli"];
+
 /// Runs every check and test.
 ///
 /// # Errors
@@ -22,10 +25,13 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     }
     // The program that tests run, in a build that can train; cargo builds it for no test by itself. A test beside it makes cargo
     // choose the features that it chooses for tests; without, every dependency would be compiled twice.
-    let program = ["build", "--release", "--workspace", "--features", super::train::FEATURE, "--bin", "xtask", "--test", "layers"];
-    step(root, "program", cargo().args(program))?;
+    let mut program = cargo();
+    program.args(["build", "--release", "--workspace", "--features", super::train::FEATURE, "--bin", "xtask", "--test", "layers"]);
+    program.args(STARTED_BY_TESTS.iter().flat_map(|name| ["--example", name]));
+    step(root, "program", &mut program)?;
     let mut tests = runner();
-    tests.args(["--release", "--workspace", "--features", super::train::FEATURE]);
+    // Without examples: lints have looked at them, and building all takes a minute.
+    tests.args(["--release", "--workspace", "--tests", "--features", super::train::FEATURE]);
     tests.args(filter);
     tests.env("ZOO_TEST_PYTHON", &python);
     // The node tests of the ONNX package: half a minute.

@@ -224,42 +224,12 @@ impl Settings {
         }
     }
 
-    pub(crate) fn dense_above(&self) -> Option<f32> {
+    /// Share of active inputs above which a layer is computed densely; `None` for never.
+    pub fn dense_above(&self) -> Option<f32> {
         match self.dense_threshold {
             DenseThreshold::Auto => Some(DenseThreshold::AUTO),
             DenseThreshold::Above(share) => Some(share),
             DenseThreshold::Off => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(key: &str, value: &str) -> Result<Settings> {
-        Settings::from_map(&BTreeMap::from([(key.to_string(), value.to_string())]))
-    }
-
-    #[test]
-    fn an_artifact_names_its_mode_and_nothing_else() {
-        let metadata = |key: &str, value: &str| BTreeMap::from([(key.to_string(), value.to_string())]);
-        let mut options = Options::default();
-        let read = |options: &Options, map| Settings::for_artifact(options, &map).unwrap();
-        assert_eq!(read(&options, metadata("events.mode", "async_dfs")).mode, Mode::AsyncDfs);
-        assert_eq!(read(&options, metadata("events.trace", "somewhere")), Settings::default());
-        options.extra.insert("events.mode".into(), "async_bfs".into());
-        assert_eq!(read(&options, metadata("events.mode", "async_dfs")).mode, Mode::AsyncBfs);
-        assert!(Settings::for_artifact(&Options::default(), &metadata("events.mode", "later")).is_err());
-    }
-
-    #[test]
-    fn options_are_read_or_refused() {
-        assert_eq!(parse("events.mode", "async_dfs").unwrap().mode, Mode::AsyncDfs);
-        assert_eq!(parse("events.dense-threshold", "0.25").unwrap().dense_above(), Some(0.25));
-        assert_eq!(parse("onnxruntime.threads", "x").unwrap(), Settings::default());
-        assert!(parse("events.mod", "clocked").unwrap_err().to_string().contains("events.mod"));
-        assert!(parse("events.dense-threshold", "1.5").unwrap_err().to_string().contains("0 to 1"));
-        assert!(parse("events.leak", "none").unwrap_err().to_string().contains("exact or fast"));
     }
 }

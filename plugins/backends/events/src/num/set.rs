@@ -36,33 +36,3 @@ fn compressed(v4: pulp::x86::V4, bits: u64, from: u32, list: &mut Vec<u32>) {
         list.truncate(end);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use pulp::{Arch, WithSimd};
-
-    struct Push<'a>(u64, &'a mut Vec<u32>);
-
-    impl WithSimd for Push<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            push_set(simd, self.0, 100, self.1);
-        }
-    }
-
-    #[test]
-    fn every_bit_once_and_in_order() {
-        for bits in [0, 1, 1 << 63, u64::MAX, 0x8000_0001_0001_8000, 0x1234_5678_9abc_def0] {
-            let expected: Vec<u32> = (0..64).filter(|i| bits >> i & 1 == 1).map(|i| 100 + i).collect();
-            for arch in [Arch::new(), Arch::Scalar] {
-                let mut list = vec![7];
-                arch.dispatch(Push(bits, &mut list));
-                assert_eq!(list[0], 7);
-                assert_eq!(list[1..], expected, "{bits:#x} {arch:?}");
-            }
-        }
-    }
-}

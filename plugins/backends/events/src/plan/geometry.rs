@@ -95,7 +95,7 @@ pub(super) fn spans(segments: &[Vec<Segment>], channels: usize) -> Vec<Span> {
 }
 
 /// Outputs an input reaches along one axis, as `(tap, output)` by ascending output.
-pub(super) fn reached(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, outputs: usize) -> Vec<(usize, usize)> {
+pub fn reached(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize, outputs: usize) -> Vec<(usize, usize)> {
     let mut hits: Vec<_> = (0..kernel)
         .filter_map(|k| {
             let shifted = (input + padding).checked_sub(k * dilation)?;
@@ -108,7 +108,7 @@ pub(super) fn reached(input: usize, kernel: usize, stride: usize, padding: usize
 
 /// Segments of each input column.
 #[allow(clippy::too_many_arguments, reason = "the geometry of one axis")]
-pub(super) fn segments(
+pub fn segments(
     input: usize,
     kernel: usize,
     stride: usize,
@@ -135,31 +135,4 @@ pub(super) fn segments(
         list
     };
     (0..input).map(of).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_row_is_one_segment_at_any_stride() {
-        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (5, 2, 2), (4, 3, 1), (2, 2, 0), (1, 2, 0)] {
-            let outputs = (17 + 2 * padding - kernel) / stride + 1;
-            let columns = segments(17, kernel, stride, padding, 1, outputs, 8, true);
-            assert!(columns.iter().all(|s| s.len() <= 1), "{kernel} {stride} {padding}: {columns:?}");
-            let total: usize = columns.iter().flatten().map(|s| s.columns).sum();
-            let brute: usize =
-                (0..outputs).map(|o| (0..kernel).filter(|k| (o * stride + k).checked_sub(padding).is_some_and(|x| x < 17)).count()).sum();
-            assert_eq!(total, brute);
-        }
-    }
-
-    #[test]
-    fn reached_by_hand() {
-        // Input column 2, kernel 3, stride 2, padding 1: output o covers inputs 2o-1 .. 2o+1, so only o = 1 (tap 1).
-        assert_eq!(reached(2, 3, 2, 1, 1, 9), [(1, 1)]);
-        assert_eq!(reached(3, 3, 2, 1, 1, 9), [(2, 1), (0, 2)]);
-        // Dilation 2, stride 1, no padding: input 4 is tap 2 of output 0, tap 1 of 2, tap 0 of 4.
-        assert_eq!(reached(4, 3, 1, 0, 2, 6), [(2, 0), (1, 2), (0, 4)]);
-    }
 }

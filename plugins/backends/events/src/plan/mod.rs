@@ -4,7 +4,7 @@
 //! channel. A *unit* is a node that puts out events; convolutions, linear layers and additions between units become
 //! *deposits* into the reading unit's current.
 
-mod geometry;
+pub mod geometry;
 mod lower;
 mod params;
 mod quantise;

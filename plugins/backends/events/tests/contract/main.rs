@@ -16,4 +16,5 @@ mod goldens;
 mod hand_cases;
 mod integers;
 mod lanes;
+mod pieces;
 mod streams;
