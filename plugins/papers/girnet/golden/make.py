@@ -161,6 +161,23 @@ def main():
     numbers["seg_loss"], numbers["seg_loss_both_negative"] = (outside - inside).item(), (-inside - outside).item()
     wanted = x * (1 - hole) + y * hole
     numbers["inp_loss"] = (-ncc(x, r, window, eps).mean() + 100 * F.mse_loss(r, wanted)).item()
+
+
+    def gradients(image, whole):
+        image = F.pad(image, (1, 0, 1, 0)) if whole else image
+        parts = [image[..., 1:, 1:] - image[..., :-1, 1:], image[..., 1:, 1:] - image[..., 1:, :-1]]
+        return [F.conv2d(p, torch.ones(1, 1, 7, 7).double(), padding=3) for p in parts]
+
+    def edges_alike(a, b, whole):
+        (ay, ax), (by, bx) = gradients(a, whole), gradients(b, whole)
+        return ((ay * by + ax * bx).abs() + 1e-2) / torch.sqrt((ay**2 + ax**2 + 1e-2) * (by**2 + bx**2 + 1e-2))
+
+    region = lambda weight, values: (weight * values).sum() / (weight.sum() + 1e-5)
+    numbers["inp_loss_gradients"] = (
+        -ncc(x, r, window, eps).mean() + 2 * F.mse_loss(r, wanted) - 0.5 * edges_alike(wanted, r, False).mean()).item()
+    numbers["inp_loss_exclude"] = (
+        -ncc(x, r, window, eps).mean() + sum(
+            2 * region(w, (t - r) ** 2) - 0.5 * region(w, edges_alike(t, r, True)) for w, t in ((hole, y), (1 - hole, x)))).item()
     hxy, hyx, fxy, fyx = fields(vxy, vyx)
     jneg = lambda f: torch.relu(-(
         (f[:, 0, :-1, 1:] - f[:, 0, :-1, :-1] + 1) * (f[:, 1, 1:, :-1] - f[:, 1, :-1, :-1] + 1)

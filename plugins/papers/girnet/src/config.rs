@@ -110,6 +110,17 @@ pub struct LossConfig {
     pub reg_eps: f64,
     /// Weights of correlation and squared error of the inpainter.
     pub inp: [f64; 2],
+    /// Weight of its gradient similarity.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub inp_gradients: f64,
+    /// Squared error and gradient similarity as a mean of the hole and a mean of the rest, so that a small hole counts as much
+    /// as a great one: the default of the authors' code, which its published command turns off.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub exclude: bool,
+    /// The mask generator compares with images of which only the hole was filled, as the authors' code does where normal tissue
+    /// is unchanged; else with the inpainter's whole output.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep_visible: bool,
     /// Weights of the difference of magnitudes, of folds and of smoothness of the registration.
     pub reg: [f64; 3],
     /// The mask's sums are held up by the pixels of an image over this; 32 in the authors' code.
@@ -117,6 +128,11 @@ pub struct LossConfig {
     /// Both parts of the mask's loss with a minus, as the authors' comment has it; the executed form otherwise.
     #[serde(default)]
     pub both_negative: bool,
+}
+
+/// Keys that came later stay out of the hash of runs that do without them.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Training.
@@ -137,6 +153,10 @@ pub struct TrainConfig {
     pub lr: f64,
     /// Weight decay.
     pub weight_decay: f64,
+    /// What the mask generator's head starts with: 0 in the authors' code, so that half of the brain is masked at first; well
+    /// below, the mask starts empty.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mask_bias: f32,
 }
 
 /// Which runs the bars are counted on.

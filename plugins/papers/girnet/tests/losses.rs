@@ -30,6 +30,9 @@ fn losses_are_pytorchs() {
         reg_window: 3,
         reg_eps: 2e-2,
         inp: [1.0, 100.0],
+        inp_gradients: 0.0,
+        exclude: false,
+        keep_visible: false,
         reg: [0.1, 1.0, 3.0],
         eps_share: 32.0,
         both_negative: false,
@@ -43,7 +46,12 @@ fn losses_are_pytorchs() {
     loss.both_negative = true;
     close(number(seg_loss(get("m"), &scene, [get("r"), get("s")], &loss).unwrap()), "seg_loss_both_negative");
     let hole = get("m").greater_elem(0.5).float();
-    close(number(inp_loss(get("r"), hole, get("x"), get("y"), &loss).unwrap()), "inp_loss");
+    let inp = |loss: &LossConfig, key: &str| close(number(inp_loss(get("r"), hole.clone(), get("x"), get("y"), loss).unwrap()), key);
+    inp(&loss, "inp_loss");
+    (loss.inp, loss.inp_gradients) = ([1.0, 2.0], 0.5);
+    inp(&loss, "inp_loss_gradients");
+    loss.exclude = true;
+    inp(&loss, "inp_loss_exclude");
     let widths = Widths { encoder: vec![1], decoder: vec![1], tail: vec![1] };
     let network =
         NetworkConfig { grid: vec![16, 16], spacing: 1.0, seg: widths.clone(), inp: widths, reg_width: 1, range: 6.0, squarings: 5 };

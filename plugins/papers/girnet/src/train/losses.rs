@@ -5,6 +5,12 @@ use zoo_core::Result;
 use zoo_train::burn::tensor::{Tensor, activation};
 use zoo_train::ops;
 
+/// Side of the windows that gradients are summed over, and what holds their norms up.
+const GRADIENT_WINDOW: usize = 7;
+const GRADIENT_EPS: f64 = 1e-2;
+/// What holds the sizes of regions up.
+const REGION_EPS: f64 = 1e-5;
+
 /// Velocities and what follows from them, in pixels, `[n, 2, h, w]` each.
 pub struct Fields {
     /// Velocities.
@@ -83,9 +89,46 @@ pub fn seg_loss(mask: Tensor<4>, scene: &Scene, [front, back]: [Tensor<4>; 2], l
 /// # Errors
 /// Shapes that do not fit.
 pub fn inp_loss(filled: Tensor<4>, hole: Tensor<4>, x: Tensor<4>, reference: Tensor<4>, loss: &LossConfig) -> Result<Tensor<1>> {
-    let cc = ops::local_ncc(x.clone(), filled.clone(), loss.window, loss.eps)?.mean();
-    let wanted = x * (hole.clone().neg() + 1.0) + reference * hole;
-    Ok(cc * -loss.inp[0] + ops::mean_squared_error(filled, wanted)? * loss.inp[1])
+    let ([correlation, squares], gradients) = (loss.inp, loss.inp_gradients);
+    let mut sum = ops::local_ncc(x.clone(), filled.clone(), loss.window, loss.eps)?.mean() * -correlation;
+    let rest = hole.clone().neg() + 1.0;
+    if loss.exclude {
+        for (region, wanted) in [(hole, reference), (rest, x)] {
+            let over = |map: Tensor<4>| (map * region.clone()).sum() / (region.clone().sum() + REGION_EPS);
+            let difference = filled.clone() - wanted.clone();
+            sum = sum + over(difference.clone() * difference) * squares;
+            if gradients != 0.0 {
+                sum = sum - over(gradient_similarity(&wanted, &filled, true)?) * gradients;
+            }
+        }
+        return Ok(sum);
+    }
+    let wanted = x * rest + reference * hole;
+    if gradients != 0.0 {
+        sum = sum - gradient_similarity(&wanted, &filled, false)?.mean() * gradients;
+    }
+    Ok(sum + ops::mean_squared_error(filled, wanted)? * squares)
+}
+
+/// Cosine, without its sign, of the window sums of both images' gradients (backward differences): 1 where their edges lie alike.
+/// `[n, 1, h, w]` where `whole`, with zeros before the first row and column; else a row and a column less.
+///
+/// # Errors
+/// Shapes that do not fit.
+pub fn gradient_similarity(a: &Tensor<4>, b: &Tensor<4>, whole: bool) -> Result<Tensor<4>> {
+    let sums = |image: &Tensor<4>| -> Result<[Tensor<4>; 2]> {
+        let [n, c, h, w] = image.dims();
+        let image = if whole { image.clone().pad((1, 0, 1, 0), 0.0) } else { image.clone() };
+        let (h, w) = if whole { (h + 1, w + 1) } else { (h, w) };
+        let at = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| image.clone().slice([0..n, 0..c, rows, columns]);
+        let ones = Tensor::ones([1, 1, GRADIENT_WINDOW, GRADIENT_WINDOW], &image.device());
+        let total = |gradient| ops::conv2d(gradient, ones.clone(), None, ops::Conv2dOptions::padded(GRADIENT_WINDOW / 2));
+        Ok([total(at(1..h, 1..w) - at(0..h - 1, 1..w))?, total(at(1..h, 1..w) - at(1..h, 0..w - 1))?])
+    };
+    let (a, b) = (sums(a)?, sums(b)?);
+    let dot = |a: &[Tensor<4>; 2], b: &[Tensor<4>; 2]| a[0].clone() * b[0].clone() + a[1].clone() * b[1].clone();
+    let norm = ((dot(&a, &a) + GRADIENT_EPS) * (dot(&b, &b) + GRADIENT_EPS)).sqrt();
+    Ok((dot(&a, &b).abs() + GRADIENT_EPS) / norm)
 }
 
 /// Difference of neighbours along axis 3 (x) or 2 (y), without the last column or row.

@@ -5,7 +5,7 @@ mod forward;
 mod losses;
 
 pub use forward::{add_tensors, inp, reg, seg};
-pub use losses::{Fields, Scene, folds, inp_loss, integrate, reg_loss, seg_loss, smooth, to_patient};
+pub use losses::{Fields, Scene, folds, gradient_similarity, inp_loss, integrate, reg_loss, seg_loss, smooth, to_patient};
 
 use crate::config::{Arm, Budget, PaperConfig};
 use crate::evaluate::{Prediction, mean_of, measure};
@@ -56,6 +56,9 @@ impl Trainer for GirnetTrainer {
             for (name, _) in own.iter().filter(|(name, _)| start.tensors.contains_key(name)) {
                 params.set_values(name, start.get(name)?.to_f32())?;
             }
+        }
+        if paper.arm.generates() {
+            params.set_values(&format!("{SEG}.final.0.bias"), vec![paper.train.mask_bias])?;
         }
         let mut lesson = Lesson { paper: &paper, patients, validation, at: (0, 0) };
         let per_epoch = lesson.items() / paper.train.batch;
@@ -199,7 +202,13 @@ impl Lesson<'_> {
         let fill = |hole: &Tensor<4>| self.filled(params, &scene.x, hole, &reference);
         let filled = [fill(&holes[0])?, fill(&holes[1])?];
         match (turn, soft) {
-            (Turn::Seg, Some(soft)) => seg_loss(soft, &scene, filled.map(Tensor::detach), loss),
+            (Turn::Seg, Some(soft)) => {
+                let [front, back] = filled.map(Tensor::detach);
+                let kept = |fill: Tensor<4>, hole: &Tensor<4>| {
+                    if loss.keep_visible { scene.x.clone() * (hole.clone().neg() + 1.0) + fill * hole.clone() } else { fill }
+                };
+                seg_loss(soft, &scene, [kept(front, &holes[0]), kept(back, &holes[1])], loss)
+            }
             _ => {
                 let [front, back] = filled;
                 let [hole, rest] = holes;
