@@ -89,6 +89,7 @@ fn forms(cohort: &Cohort, setting: &Setting) -> crate::error::Result<[f64; 4]> {
 pub fn direction(cohort: &Cohort) -> Vec<ClaimOutcome> {
     let n = cohort.subjects.len();
     let ratios: Vec<f64> = cohort.subjects.iter().map(|s| s.real.ratio()).collect();
+    let energies: Vec<[f64; 2]> = cohort.subjects.iter().map(|s| [s.real.fixed, s.real.dynamic]).collect();
     let below = ratios.iter().filter(|&&r| r < 1.0).count();
     let test = t_test(&cohort.logs(|s| s.real.ratio()));
     let wrong = t_test(&cohort.logs(|s| s.real.dynamic / s.real.wrong));
@@ -98,7 +99,7 @@ pub fn direction(cohort: &Cohort) -> Vec<ClaimOutcome> {
             id: "b1".into(),
             measured: mean(&ratios),
             holds: below * 7 >= 6 * n && holds(&test),
-            detail: json!({"subjects_below_1": below, "subjects": n, "ratios": ratios, "log_ratio_test": test, "saving_percent": 100.0 * (1.0 - mean(&ratios))}),
+            detail: json!({"subjects_below_1": below, "subjects": n, "ratios": ratios, "static_and_dynamic": energies, "log_ratio_test": test, "saving_percent": 100.0 * (1.0 - mean(&ratios))}),
         },
         ClaimOutcome {
             id: "b2".into(),

@@ -11,6 +11,7 @@
 #![allow(clippy::cast_precision_loss, reason = "counts of regions and samples stay far below 2^53")]
 #![allow(clippy::neg_cmp_op_on_partial_ord, reason = "negated comparisons catch NaN")]
 
+pub mod atlas;
 pub mod claims;
 pub mod connectivity;
 pub mod control;
@@ -22,6 +23,7 @@ pub mod general;
 pub mod graph;
 pub mod model;
 pub mod planted;
+pub mod portrait;
 pub mod predict;
 pub mod settings;
 pub mod stats;

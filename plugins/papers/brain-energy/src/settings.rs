@@ -1,5 +1,6 @@
 //! The configuration of the study.
 
+use crate::atlas::Atlas;
 use crate::study::Setting;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// The one setting that counts; frozen.
     pub setting: Setting,
+    /// Atlas of the regions, where it has names for pictures.
+    #[serde(default)]
+    pub atlas: Option<Atlas>,
     /// Regions left out before anything is computed, by their place in the atlas (0-based).
     #[serde(default)]
     pub drop: Vec<usize>,

@@ -133,10 +133,7 @@ impl Recording {
     /// [`Error::Size`] for a control region there is not, [`Error::Singular`] if a Gramian can't be inverted,
     /// [`Error::TooShort`] if no window holds a transition.
     pub fn energies(&self, control: &[usize]) -> Result<Energies> {
-        let b = self.input(control)?;
-        let system = |modes: &Modes| System::of_modes(modes, &b, self.setting.horizon);
-        let whole = system(&self.whole)?;
-        let systems = self.windows.iter().map(|(_, modes)| system(modes)).collect::<Result<Vec<_>>>()?;
+        let (whole, systems) = self.systems(control)?;
         let count = systems.len();
         let mut sums = [0.0; 5];
         let (mut all, mut later) = (0usize, 0usize);
@@ -167,6 +164,45 @@ impl Recording {
             fixed_without_first: sums[4] / later,
             worst_condition,
         })
+    }
+
+    /// The system of the whole recording and those of the windows, with full input on `control` and `eps` elsewhere.
+    ///
+    /// # Errors
+    /// As [`Recording::energies`].
+    pub fn systems(&self, control: &[usize]) -> Result<(System, Vec<System>)> {
+        let b = self.input(control)?;
+        let system = |modes: &Modes| System::of_modes(modes, &b, self.setting.horizon);
+        Ok((system(&self.whole)?, self.windows.iter().map(|(_, modes)| system(modes)).collect::<Result<_>>()?))
+    }
+
+    /// Coupling of the whole recording, `[regions, regions]`.
+    ///
+    /// # Errors
+    /// None that [`Recording::new`] has not met.
+    pub fn coupling(&self) -> Result<Mat<f64>> {
+        coupling(self.series(), 0..self.series.ncols(), self.setting.coupling, self.setting.drop_negative)
+    }
+
+    /// Energy of each region's input under the system of the whole recording and under those of the windows, as
+    /// [`Recording::systems`] gives them: means of transitions and windows, which sum to [`Energies`]' `fixed` and `dynamic`.
+    pub fn regional(&self, whole: &System, systems: &[System]) -> [Vec<f64>; 2] {
+        let mut sums = [0, 1].map(|_| vec![0.0; self.series.nrows()]);
+        let mut counted = 0.0;
+        for (pairs, own) in self.pairs.iter().zip(systems) {
+            let total: f64 = pairs.weight.iter().sum();
+            if total <= 0.0 {
+                continue;
+            }
+            counted += 1.0;
+            for (k, weight) in pairs.weight.iter().enumerate() {
+                for (sum, system) in sums.iter_mut().zip([whole, own]) {
+                    let regional = system.regional(pairs.from.col(k), pairs.to.col(k));
+                    sum.iter_mut().zip(regional).for_each(|(sum, energy)| *sum += energy * weight / total);
+                }
+            }
+        }
+        sums.map(|sum| sum.into_iter().map(|energy| energy / f64::max(counted, 1.0)).collect())
     }
 
     /// Dynamic over static for a control set, without the controls; what the random-set comparison needs many times.

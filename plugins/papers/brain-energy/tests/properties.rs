@@ -6,7 +6,7 @@ use zoo_brain_energy::connectivity::{Coupling, coupling, windows, zscore};
 use zoo_brain_energy::energy::{System, normalise};
 use zoo_brain_energy::error::Error;
 use zoo_brain_energy::study::{Recording, Setting};
-use zoo_brain_energy::{planted, predict, surrogate, transitions};
+use zoo_brain_energy::{atlas, claims, figures, planted, portrait, predict, study, surrogate, transitions};
 
 /// A symmetric coupling, input weights and two states of `n` regions.
 fn system(n: usize) -> impl Strategy<Value = (Mat<f64>, Vec<f64>, Col<f64>, Col<f64>)> {
@@ -104,6 +104,61 @@ fn every_reading_of_transition_gives_an_energy() {
         let found = Recording::new(series.as_ref(), &setting).unwrap().energies(&[0, 1]).unwrap();
         assert!(found.dynamic > 0.0 && found.fixed > 0.0, "{kind:?}: {found:?}");
     }
+}
+
+#[test]
+fn names_are_those_of_the_atlas() {
+    let name = |place| atlas::region(Some(atlas::Atlas::Aal2), place);
+    assert_eq!(name(0), ("Precentral L".into(), "central"));
+    // The posterior cingulate and the precuneus of the default-mode proxy.
+    assert_eq!([name(38).0, name(71).0], ["Cingulate Post L", "Precuneus R"]);
+    assert_eq!(name(93), ("Temporal Inf R".into(), "temporal"));
+    assert_eq!((name(94).0, atlas::region(None, 3).1), ("region 94".into(), "all"));
+}
+
+#[test]
+fn regions_share_the_whole_energy() {
+    let series = planted::switching(&[planted::coupling(6, 3, 1), planted::coupling(6, 3, 2)], 30, 180, 5);
+    for kind in [transitions::Transitions::Samples, transitions::Transitions::WindowMeans, transitions::Transitions::States] {
+        let setting = Setting { transitions: kind, states: 3, ..setting() };
+        let recording = Recording::new(series.as_ref(), &setting).unwrap();
+        let whole = recording.energies(&[0, 1]).unwrap();
+        let (system, windows) = recording.systems(&[0, 1]).unwrap();
+        let sums = recording.regional(&system, &windows).map(|regions| regions.iter().sum::<f64>());
+        for (sum, energy) in sums.into_iter().zip([whole.fixed, whole.dynamic]) {
+            assert!((sum / energy - 1.0).abs() < 1e-9, "{kind:?}: {sum} of {energy}");
+        }
+    }
+}
+
+#[test]
+fn pictures_are_drawn_from_what_was_recorded_alone() {
+    let series = [7, 8].map(|seed| planted::switching(&[planted::coupling(6, 3, 1), planted::coupling(6, 3, 2)], 30, 180, seed));
+    let setting = Setting { states: 3, ..setting() };
+    let subjects = study::subjects(&series, &setting, &[0, 1], 1, 3).unwrap();
+    let cohort = claims::Cohort { subjects, series: series.to_vec(), control: vec![0, 1] };
+    let seen = portrait::portrait(&cohort, &setting, Some(atlas::Atlas::Aal2), &[0, 1, 2, 3, 8, 93], 3).unwrap();
+    assert_eq!(seen.regions[5], "Temporal Inf R");
+    assert_eq!(seen.conditions.iter().map(Vec::len).collect::<Vec<_>>(), [7, 7]);
+    // Every state is left for some state.
+    assert!(seen.steps.iter().all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-12), "{:?}", seen.steps);
+    let mut outcomes = claims::direction(&cohort);
+    outcomes.push(claims::beyond_fitting(&cohort));
+    assert_eq!(figures::all(&outcomes).unwrap().len(), 2);
+    let row = |window: usize, eps: f64| serde_json::json!({"window": window, "T": 1.0, "eps": eps, "dynamic_over_static": 0.75});
+    outcomes[0].detail["grid"] = serde_json::json!([row(30, 0.1), row(60, 0.1), row(30, 0.01)]);
+    outcomes[0].detail["portrait"] = serde_json::to_value(&seen).unwrap();
+    let drawn = figures::all(&outcomes).unwrap();
+    assert_eq!(drawn.len(), 2 + 1 + 8);
+    let text = |title: &str| {
+        let figure = drawn.iter().find(|f| f.title.starts_with(title)).unwrap_or_else(|| panic!("{title}"));
+        String::from_utf8(figure.bytes.clone()).unwrap()
+    };
+    assert!(text("Saving").contains("60 samples") && text("Saving").contains("25"));
+    assert!(text("Where the energy").contains("control set (2)") && text("The regions").contains("Precentral L *"));
+    // Lists that do not fit are no portrait.
+    outcomes[0].detail["portrait"]["modal"] = serde_json::json!([1.0]);
+    assert_eq!(figures::all(&outcomes).unwrap().len(), 3);
 }
 
 #[test]

@@ -1,14 +1,7 @@
-//! Pictures for the report.
+//! Pictures of subjects.
 
-use crate::claims::Cohort;
-use crate::stats::mean;
 use std::fmt::Write;
 use zoo_core::model::Figure;
-
-/// All pictures of a cohort.
-pub fn all(cohort: &Cohort) -> Vec<Figure> {
-    vec![paired(cohort), ratios(cohort)]
-}
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 320.0;
@@ -23,40 +16,32 @@ fn figure(title: &str, alt: String, body: &str) -> Figure {
 }
 
 /// One line a subject from static to dynamic energy.
-fn paired(cohort: &Cohort) -> Figure {
-    let top = cohort.subjects.iter().flat_map(|s| [s.real.fixed, s.real.dynamic]).fold(f64::MIN_POSITIVE, f64::max);
+pub(super) fn paired(pairs: &[[f64; 2]]) -> Figure {
+    let top = pairs.iter().flatten().fold(f64::MIN_POSITIVE, |top, v| top.max(*v));
     let y = |energy: f64| HEIGHT - MARGIN - energy / top * (HEIGHT - 2.0 * MARGIN);
     let (left, right) = (WIDTH * 0.3, WIDTH * 0.7);
     let mut body = format!(
         "<text x=\"{left}\" y=\"{0}\" text-anchor=\"middle\">static</text><text x=\"{right}\" y=\"{0}\" text-anchor=\"middle\">dynamic</text>\
-         <text x=\"8\" y=\"{1}\">{top:.3}</text><text x=\"8\" y=\"{2}\">0</text>",
+         <text x=\"8\" y=\"{1}\">{top:.0}</text><text x=\"8\" y=\"{2}\">0</text>",
         HEIGHT - 16.0,
         y(top) + 4.0,
         y(0.0) + 4.0
     );
-    for subject in &cohort.subjects {
-        let (a, b) = (y(subject.real.fixed), y(subject.real.dynamic));
+    for &[fixed, dynamic] in pairs {
+        let (a, b) = (y(fixed), y(dynamic));
         let _ = write!(
             body,
             "<line x1=\"{left}\" y1=\"{a:.1}\" x2=\"{right}\" y2=\"{b:.1}\" stroke=\"#888\"/>\
              <circle cx=\"{left}\" cy=\"{a:.1}\" r=\"4\" fill=\"#3b6ea5\"/><circle cx=\"{right}\" cy=\"{b:.1}\" r=\"4\" fill=\"#c2572b\"/>"
         );
     }
-    let below = cohort.subjects.iter().filter(|s| s.real.ratio() < 1.0).count();
-    let alt =
-        format!("Mean energy of each subject's transitions, static and dynamic: dynamic is lower in {below} of {}.", cohort.subjects.len());
+    let below = pairs.iter().filter(|[fixed, dynamic]| dynamic < fixed).count();
+    let alt = format!("Mean energy of each subject's transitions, static and dynamic: dynamic is lower in {below} of {}.", pairs.len());
     figure("Energy under static and dynamic connectivity, a line a subject", alt, &body)
 }
 
-/// Bars of dynamic, wrong-window, previous-window and surrogate energy over static energy.
-fn ratios(cohort: &Cohort) -> Figure {
-    let over = |f: &dyn Fn(&crate::study::Subject) -> f64| mean(&cohort.subjects.iter().map(f).collect::<Vec<_>>());
-    let bars = [
-        ("own window", over(&|s| s.real.ratio())),
-        ("wrong window", over(&|s| s.real.wrong_ratio())),
-        ("previous window", over(&|s| s.real.previous_ratio())),
-        ("surrogates", over(&|s| mean(&s.surrogate_ratios))),
-    ];
+/// Bars of energies over static energy.
+pub(super) fn ratios(bars: &[(&str, f64)]) -> Figure {
     let top = bars.iter().map(|b| b.1).filter(|v| v.is_finite()).fold(1.0, f64::max) * 1.1;
     let y = |ratio: f64| HEIGHT - MARGIN - ratio / top * (HEIGHT - 2.0 * MARGIN);
     let step = (WIDTH - 2.0 * MARGIN) / bars.len() as f64;
