@@ -162,7 +162,6 @@ def main():
     wanted = x * (1 - hole) + y * hole
     numbers["inp_loss"] = (-ncc(x, r, window, eps).mean() + 100 * F.mse_loss(r, wanted)).item()
 
-
     def gradients(image, whole):
         image = F.pad(image, (1, 0, 1, 0)) if whole else image
         parts = [image[..., 1:, 1:] - image[..., :-1, 1:], image[..., 1:, 1:] - image[..., 1:, :-1]]

@@ -115,7 +115,7 @@ pub fn inp_loss(filled: Tensor<4>, hole: Tensor<4>, x: Tensor<4>, reference: Ten
 ///
 /// # Errors
 /// Shapes that do not fit.
-pub fn gradient_similarity(a: &Tensor<4>, b: &Tensor<4>, whole: bool) -> Result<Tensor<4>> {
+fn gradient_similarity(a: &Tensor<4>, b: &Tensor<4>, whole: bool) -> Result<Tensor<4>> {
     let sums = |image: &Tensor<4>| -> Result<[Tensor<4>; 2]> {
         let [n, c, h, w] = image.dims();
         let image = if whole { image.clone().pad((1, 0, 1, 0), 0.0) } else { image.clone() };

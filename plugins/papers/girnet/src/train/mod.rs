@@ -5,7 +5,7 @@ mod forward;
 mod losses;
 
 pub use forward::{add_tensors, inp, reg, seg};
-pub use losses::{Fields, Scene, folds, gradient_similarity, inp_loss, integrate, reg_loss, seg_loss, smooth, to_patient};
+pub use losses::{Fields, Scene, folds, inp_loss, integrate, reg_loss, seg_loss, smooth, to_patient};
 
 use crate::config::{Arm, Budget, PaperConfig};
 use crate::evaluate::{Prediction, mean_of, measure};
