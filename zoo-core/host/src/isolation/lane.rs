@@ -24,6 +24,8 @@ use zoo_core::{Error, Tensor};
 const SPIN: Duration = Duration::from_micros(60);
 /// Looking that found nothing is not repeated but every so many waits: the other side may need this very core.
 const PROBE: u32 = 16;
+/// A wait as long as this says nothing about the next one: the other side had work to do, and looking took little of it.
+const WORK: Duration = Duration::from_micros(240);
 /// How long to sleep before asking again whether the user wants to stop.
 const SLICE: Duration = Duration::from_millis(100);
 /// Bytes asked for at once.
@@ -230,7 +232,7 @@ impl Lane {
         let mut waiting = Waiting::new(patience);
         waiting.spins = wire.in_vain.is_multiple_of(PROBE);
         wire.fill(&self.stream, HEAD, &mut waiting)?;
-        wire.in_vain = if waiting.spins && !waiting.slept { 0 } else { wire.in_vain.wrapping_add(1) };
+        wire.in_vain = waiting.in_vain(wire.in_vain);
         let mut head = [0; HEAD];
         head.copy_from_slice(&wire.inbox[..HEAD]);
         let head = Head::decode(&head)?;
@@ -307,6 +309,15 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn new(patience: &'a dyn Patience) -> Self {
         Self { patience, since: Instant::now(), slept: false, spins: true }
+    }
+
+    /// How many waits it is since looking for an answer was worth it, of which there were `before`.
+    fn in_vain(&self, before: u32) -> u32 {
+        match self.slept {
+            false if self.spins => 0,
+            true if self.since.elapsed() >= WORK => before,
+            _ => before.wrapping_add(1),
+        }
     }
 
     fn look_again(&mut self, stream: &UnixStream) -> Result<(), Trouble> {
