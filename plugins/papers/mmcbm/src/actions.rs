@@ -1,5 +1,6 @@
 //! The plugin's own commands.
 
+use crate::authors;
 use crate::bank::Bank;
 use crate::concepts::CLASSES;
 use crate::config::PaperConfig;
@@ -18,6 +19,7 @@ use zoo_core::{Config, Error, Result, Tensor, Workbench};
 const EXPLAIN: &str = "explain";
 const INTERVENE: &str = "intervene";
 const DRY_RUN: &str = "dry-run";
+const IMPORT_BANK: &str = "import-bank";
 
 /// What there is.
 pub(crate) fn specs() -> Vec<ActionSpec> {
@@ -32,6 +34,10 @@ pub(crate) fn specs() -> Vec<ActionSpec> {
             DRY_RUN,
             "CONFIG [FILE]: builds the encoders of a full-scale configuration, with random weights or an authors' checkpoint (safetensors), and runs each once",
         ),
+        spec(
+            IMPORT_BANK,
+            "CONFIG FILE OUT: reads an authors' concept bank (safetensors of their pickle's tensors) for a full-scale configuration and writes it as this plugin keeps it",
+        ),
     ]
 }
 
@@ -41,8 +47,14 @@ pub(crate) fn act(action: &str, args: &[String], model: &str, config: &Config, b
         let name = args.first().ok_or_else(|| Error::argument("arguments of dry-run", format!("one of {names}"), "none"))?;
         return full_scale::dry_run(name, args.get(1).map(Path::new), bench);
     }
+    if action == IMPORT_BANK {
+        let [name, file, out] = args else {
+            return Err(Error::argument("arguments of import-bank", "a configuration, a file and where to write", format!("{args:?}")));
+        };
+        return authors::import_bank(name, Path::new(file), Path::new(out));
+    }
     if ![EXPLAIN, INTERVENE].contains(&action) {
-        let hint = "its commands are explain, intervene and dry-run".into();
+        let hint = "its commands are explain, intervene, dry-run and import-bank".into();
         return Err(Error::NotOffered { who: model.into(), what: format!("command `{action}`"), hint });
     }
     let paper = PaperConfig::read(config)?;

@@ -1,10 +1,13 @@
 //! Checkpoints of the authors' code (specification section 10), as safetensors: names are matched, and what does not match is told.
 
 use crate::config::GROUPS;
-use crate::full_scale::{FullScale, tensors};
+use crate::full_scale::{self, FullScale, tensors};
 use crate::network::{GATE, group_weight};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use zoo_core::{Error, Result, Tensor, Weights};
+use zoo_formats::safetensors;
 
 /// Keys of the metadata of an authors' concept bank.
 const NAMES: &str = "concept_names";
@@ -102,4 +105,16 @@ pub fn bank(file: &Weights, features: usize) -> Result<Weights> {
     }
     out.metadata.insert("concepts".into(), serde_json::to_string(&names).unwrap_or_default());
     Ok(out)
+}
+
+/// Reads an authors' concept bank for the full-scale configuration `name` and writes it as [`bank`] turns it, at `out`: whole or not
+/// at all.
+///
+/// # Errors
+/// As [`full_scale::read`] and [`bank`]; whatever reading and writing the files find.
+pub fn import_bank(name: &str, file: &Path, out: &Path) -> Result<Value> {
+    let features = full_scale::read(name)?.features;
+    let own = bank(&safetensors::read(file)?, features)?;
+    safetensors::write_atomically(out, &own)?;
+    Ok(json!({"written": out, "concepts": own.get("bank.vectors")?.shape().first(), "features": features}))
 }

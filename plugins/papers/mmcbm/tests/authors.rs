@@ -1,8 +1,10 @@
 //! Checkpoints under the authors' names: synthetic state dicts of the right shapes.
 
 use zoo_core::{Error, Tensor, Weights};
-use zoo_mmcbm::authors::{bank, checkpoint};
-use zoo_mmcbm::full_scale::{FullScale, read, tensors};
+use zoo_formats::onnx::Conv;
+use zoo_formats::safetensors;
+use zoo_mmcbm::authors::{bank, checkpoint, import_bank};
+use zoo_mmcbm::full_scale::{FullScale, read, same, tensors};
 
 fn zeros(shape: &[usize]) -> Tensor {
     Tensor::from_vec(shape, vec![0.0f32; shape.iter().product()]).unwrap()
@@ -76,4 +78,39 @@ fn a_concept_bank_keeps_its_names_in_order() {
     assert_eq!(read.get("bank.intercepts").unwrap().as_slice::<f32>().unwrap(), [0.5, -0.5]);
     assert_eq!(read.metadata["concepts"], r#"["a","b"]"#);
     assert!(matches!(bank(&file, 4), Err(Error::Shape { .. })));
+}
+
+#[test]
+fn a_concept_bank_crosses_from_file_to_file_or_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("theirs.safetensors"), folder.path().join("ours.safetensors"));
+    let mut file = Weights::new();
+    let vectors: Vec<f32> = (0..2 * 1280).map(|i| i as f32 / 8.0).collect();
+    file.insert("vectors", Tensor::from_vec([2, 1280], vectors.clone()).unwrap());
+    file.insert("intercepts", Tensor::from_vec([2, 1], vec![0.5f32, -0.5]).unwrap());
+    file.insert("norms", zeros(&[2, 1]));
+    safetensors::write_atomically(&from, &file).unwrap();
+    assert!(matches!(import_bank("mmcbm_cti_b0", &from, &to), Err(Error::Argument { .. })), "no names");
+    file.metadata.insert("concept_names".into(), r#"["a", "b"]"#.into());
+    safetensors::write_atomically(&from, &file).unwrap();
+    assert!(import_bank("another", &from, &to).is_err());
+    assert!(import_bank("mmcbm_cti_b0", &folder.path().join("none"), &to).is_err());
+    assert!(!to.exists());
+    let said = import_bank("mmcbm_cti_b0", &from, &to).unwrap();
+    assert_eq!((&said["concepts"], &said["features"]), (&2.into(), &1280.into()));
+    let own = safetensors::read(&to).unwrap();
+    assert_eq!(own.get("bank.vectors").unwrap().as_slice::<f32>().unwrap(), vectors);
+    assert_eq!(own.metadata["concepts"], r#"["a","b"]"#);
+}
+
+#[test]
+fn an_encoder_has_the_known_number_of_parameters() {
+    // torchvision's EfficientNet-B0 has 5,288,548, of which the classifier takes 1280 x 1000 + 1000.
+    let parameters: usize = tensors(1280).iter().filter(|(n, _)| !n.contains("running_")).map(|(_, s)| s.iter().product::<usize>()).sum();
+    assert_eq!(parameters, 5_288_548 - 1_281_000);
+    let config = read("mmcbm_cti_b0").unwrap();
+    assert_eq!((config.features, config.modalities.len(), config.standardise["US"].mean.len()), (1280, 3, 3));
+    assert!(read("other").is_err());
+    // 3 x 3 with stride 2 over 256: one row, below.
+    assert_eq!(same(256, 3, 2), (Conv { pads: vec![0, 0, 1, 1], ..Conv::square(2, 0) }, 128));
 }
