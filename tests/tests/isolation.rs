@@ -1,5 +1,4 @@
 //! The command line with a plugin that crashes, exits, hangs and takes all memory.
-#![cfg(target_os = "linux")]
 
 use assert_cmd::Command;
 use std::io::{BufRead, BufReader};

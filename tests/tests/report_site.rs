@@ -1,5 +1,4 @@
 //! The site of `cargo xtask report`, as a browser shows it from `file://`.
-#![cfg(unix)]
 
 use assert_cmd::Command;
 use serde_json::{Value, json};

@@ -115,3 +115,21 @@ fn no_unit_test_hides_in_a_crate_that_is_not_built_for_them() {
     let wasted: Vec<_> = built.iter().filter(|m| !tests(m)).collect();
     assert!(wasted.is_empty(), "crates without unit tests, built for them: write `test = false` under `[lib]`: {wasted:?}");
 }
+
+#[test]
+fn every_file_of_tests_is_in_its_program() {
+    let mut programs = 0;
+    for (path, text) in sources().iter().filter(|(path, _)| path.ends_with("tests/all.rs")) {
+        let manifest = path.with_file_name("").with_file_name("Cargo.toml");
+        let manifest = std::fs::read_to_string(root().join(manifest)).expect("a manifest beside its tests");
+        for entry in std::fs::read_dir(root().join(path).with_file_name("")).expect("a folder of tests").flatten() {
+            let file = entry.path();
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let listed = text.contains(&format!("mod {name};")) || manifest.contains(&format!("[[test]]\nname = \"{name}\""));
+            let is_source = file.extension().is_some_and(|e| e == "rs") && name != "all" || file.join("main.rs").exists();
+            assert!(listed || !is_source, "tests that never run: {}", file.display());
+        }
+        programs += 1;
+    }
+    assert!(programs > 10, "programs of tests were looked for in the wrong place");
+}

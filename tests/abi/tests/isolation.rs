@@ -1,4 +1,5 @@
 //! Plugins in processes of their own: the same as in this one, and no fault of theirs is ours.
+
 #![cfg(target_os = "linux")]
 
 mod common;

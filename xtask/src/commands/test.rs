@@ -20,7 +20,9 @@ pub(crate) fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         step(root, "format", cargo().args(["fmt", "--all", "--check"]))?;
         lints(root)?;
-        step(root, "docs", cargo().args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+        // With the features of the lints, which have checked every dependency with them.
+        let docs = ["doc", "--release", "--workspace", "--no-deps", "--features", super::train::FEATURE];
+        step(root, "docs", cargo().args(docs).env("RUSTDOCFLAGS", "-D warnings"))?;
         licences(root)?;
     }
     // The program that tests run, in a build that can train; cargo builds it for no test by itself. A test beside it makes cargo

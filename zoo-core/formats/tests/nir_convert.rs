@@ -1,6 +1,6 @@
 //! Event graphs to NIR and back: nothing lost where nothing can be, and every loss named and refused unless accepted.
 
-mod nir_clocked;
+use crate::nir_clocked;
 
 use zoo_core::Tensor;
 use zoo_formats::event_graph::{Compare, Dynamics, EventGraph, Neuron, Param, Payload, ReadoutRule, Reset, Source, SpikesPerStep};

@@ -2,7 +2,7 @@
 //!
 //! The files and spikes are made by `nir/make.py`.
 
-mod nir_clocked;
+use crate::nir_clocked;
 
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,10 +1,8 @@
 //! The cache and the local source.
 
-mod loopback;
-
+use crate::loopback::{Heard, Place, entry, noise, sum};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use loopback::{Heard, Place, entry, noise, sum};
 use std::fs::{self, File};
 use std::io::Write;
 use zoo_core::Silent;

@@ -1,8 +1,6 @@
 //! The hub source against a loopback server.
 
-mod loopback;
-
-use loopback::{Heard, Place, REVISION, Reply, Server, entry, hub_registry, noise, program, sum};
+use crate::loopback::{Heard, Place, REVISION, Reply, Server, entry, hub_registry, noise, program, sum};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use zoo_core::Silent;

@@ -1,8 +1,6 @@
 //! A hub that is broken, changed, in the way or hostile: each fault has its own error, and the cache stays valid.
 
-mod loopback;
-
-use loopback::{Place, REVISION, Reply, Request, Server, entry, hub_registry, noise, sum};
+use crate::loopback::{Place, REVISION, Reply, Request, Server, entry, hub_registry, noise, sum};
 use zoo_core::Silent;
 use zoo_host::Error;
 

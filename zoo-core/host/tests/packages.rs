@@ -1,12 +1,9 @@
 //! Packages: stand-ins for the clients show every error and the exact arguments; the real clients run only where
 //! `ZOO_TEST_NETWORK=1` says that they can reach their registries.
-#![cfg(unix)]
 
-mod loopback;
-
+use crate::loopback::{Place, noise, program, sum};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use loopback::{Place, noise, program, sum};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

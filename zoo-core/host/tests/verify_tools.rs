@@ -1,5 +1,4 @@
 //! Running tools that fall, that are not there, and that say what is no number. A shell script stands in for Python.
-#![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

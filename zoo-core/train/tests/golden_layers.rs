@@ -1,9 +1,6 @@
 //! Layers, forward and backward, against PyTorch.
-#![cfg(feature = "train")]
 
-mod support;
-
-use support::{Golden, host, pair};
+use crate::support::{Golden, host, pair};
 use zoo_train::burn::tensor::Tensor;
 use zoo_train::ops::{self, Conv2dOptions, Pool2dOptions};
 

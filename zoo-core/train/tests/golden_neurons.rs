@@ -1,10 +1,7 @@
 //! Spiking layers over time, forward and backward, against PyTorch written step by step.
-#![cfg(feature = "train")]
 
-mod support;
-
+use crate::support::{Golden, host};
 use serde_json::Value;
-use support::{Golden, host};
 use zoo_core::Result;
 use zoo_train::burn::tensor::Tensor;
 use zoo_train::ops::{self, Lif, MultiSpikeIf};

@@ -1,9 +1,6 @@
 //! Sequences of optimiser steps against PyTorch.
-#![cfg(feature = "train")]
 
-mod support;
-
-use support::Golden;
+use crate::support::Golden;
 use zoo_train::optim::{Adam, Optimiser, Rule, Schedule, Sgd};
 use zoo_train::params::{Gradients, Init, ParamStore};
 

@@ -1,10 +1,7 @@
 //! Warping, local correlation and transposed convolution, forward and backward, against PyTorch.
-#![cfg(feature = "train")]
 
-mod support;
-
+use crate::support::{Golden, host};
 use proptest::prelude::*;
-use support::{Golden, host};
 use zoo_train::burn::tensor::Tensor;
 use zoo_train::kernels::{LocalNcc, Warp};
 use zoo_train::ops;

@@ -1,9 +1,7 @@
 //! A whole spiking network against PyTorch: loss, first gradients, and parameters after three steps.
-#![cfg(feature = "train")]
 
-mod support;
-
-use support::Golden;
+use crate::support;
+use crate::support::Golden;
 use zoo_core::Result;
 use zoo_train::burn::tensor::Tensor;
 use zoo_train::ops::{self, Conv2dOptions, Lif, Pool2dOptions};

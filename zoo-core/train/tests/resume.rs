@@ -1,5 +1,4 @@
 //! A run that is interrupted and resumed ends where an uninterrupted one does, bit for bit.
-#![cfg(feature = "train")]
 
 use rand::Rng;
 use serde_json::{Map, Value};

@@ -1,8 +1,6 @@
 //! The backend over gRPC, against a small server in this process.
 
-mod wire;
-
-use wire::{Act, Server, artifact, inputs, local, options};
+use crate::wire::{Act, Server, artifact, inputs, local, options};
 use zoo_backend_inference_server::InferenceServer;
 use zoo_core::{Backend, Device, Error, Result, Session};
 

@@ -1,9 +1,7 @@
 //! The backend against a small server of the protocol in this process, which runs the model on tract.
 
-mod wire;
-
+use crate::wire::{artifact, inputs, local, options, served};
 use std::sync::{Arc, Mutex};
-use wire::{artifact, inputs, local, options, served};
 use zoo_backend_inference_server::InferenceServer;
 use zoo_core::{Backend, Device, Error, Options, Result, Session};
 use zoo_test_support::hub::{Reply, Server};

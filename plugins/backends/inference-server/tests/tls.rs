@@ -1,7 +1,7 @@
 //! Real handshakes: an authority of one's own is trusted if it is named, and nobody else is.
 
-mod wire;
-
+use crate::wire;
+use crate::wire::{Server, artifact, inputs, local, options};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -9,7 +9,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use wire::{Server, artifact, inputs, local, options};
 use zoo_backend_inference_server::InferenceServer;
 use zoo_core::{Backend, Device, Error, Result, Session};
 

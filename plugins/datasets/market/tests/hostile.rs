@@ -1,8 +1,7 @@
 //! Wrong input: an error that says what, where and how to mend it; never a panic.
 
-mod common;
-
-use common::{World, bar, gz, post, weekdays};
+use crate::common;
+use crate::common::{World, bar, gz, post, weekdays};
 use proptest::prelude::*;
 use serde_json::json;
 use std::io::Write;

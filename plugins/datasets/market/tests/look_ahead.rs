@@ -1,8 +1,6 @@
 //! Nothing dated the day itself or later reaches a day's features.
 
-mod common;
-
-use common::{World, bar, post, weekdays};
+use crate::common::{World, bar, post, weekdays};
 use proptest::prelude::*;
 use serde_json::json;
 use zoo_core::Tensor;

@@ -1,8 +1,6 @@
 //! CIFAR-10: binary batches of hand-made bytes, and the JPEG zips.
 
-mod common;
-
-use common::{batch_is_items, config, files, histogram, open, real, refused, write};
+use crate::common::{batch_is_items, config, files, histogram, open, real, refused, write};
 use std::path::{Path, PathBuf};
 use zoo_core::{Config, DataFiles};
 

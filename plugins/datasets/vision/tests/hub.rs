@@ -1,8 +1,6 @@
 //! Parquet image data sets, against files that pyarrow wrote (see `golden/make.py`).
 
-mod common;
-
-use common::{batch_is_items, config, files, open, refused, write};
+use crate::common::{batch_is_items, config, files, open, refused, write};
 use std::path::PathBuf;
 use zoo_core::{Config, DataFiles, Tensor};
 

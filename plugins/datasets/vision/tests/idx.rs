@@ -1,8 +1,6 @@
 //! MNIST and Fashion-MNIST from IDX files: hand-made bytes, every fault, and the real files where they are there.
 
-mod common;
-
-use common::{batch_is_items, config, files, histogram, open, real, refused, write};
+use crate::common::{batch_is_items, config, files, histogram, open, real, refused, write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;

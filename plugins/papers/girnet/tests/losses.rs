@@ -1,5 +1,4 @@
 //! The losses against PyTorch.
-#![cfg(feature = "train")]
 
 use serde_json::Value;
 use zoo_core::Weights;

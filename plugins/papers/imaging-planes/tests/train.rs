@@ -1,5 +1,4 @@
 //! The training engine's network against PyTorch: outputs in evaluation, and loss and gradients in training.
-#![cfg(feature = "train")]
 
 use zoo_core::{Dialect, Weights};
 use zoo_imaging_planes::import::import;

@@ -1,8 +1,6 @@
 //! Exports run on tract and on the event executor as PyTorch runs the network, also under mixed times.
 
-mod common;
-
-use common::{config, furthest, golden, mean_logits, paper, values, weights};
+use crate::common::{config, furthest, golden, mean_logits, paper, values, weights};
 use std::collections::BTreeMap;
 use zoo_backend_events::Events;
 use zoo_backend_tract::Tract;

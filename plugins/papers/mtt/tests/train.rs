@@ -1,10 +1,6 @@
 //! The training engine computes PyTorch's gradients under mixed times, and adds them over structures.
 
-#![cfg(feature = "train")]
-
-mod common;
-
-use common::{furthest, golden, paper, values, weights};
+use crate::common::{furthest, golden, paper, values, weights};
 use zoo_core::{Result, Weights};
 use zoo_mtt::config::LossKind;
 use zoo_mtt::fold::{fold, remove_biases};
@@ -54,11 +50,11 @@ fn logits_losses_and_gradients_are_pytorchs() -> Result<()> {
     for (tag, times) in STRUCTURES {
         let logits = net.forward(&mut params, by_step(&golden), &times)?;
         assert!(furthest(&host(logits.clone()), &values(&golden, &format!("{tag}.logits"))) < 1e-6, "{tag}");
-        let loss = loss(LossKind::Mean, logits, &LABELS)?;
-        assert!((host(loss.clone())[0] - values(&golden, &format!("{tag}.loss"))[0]).abs() < 1e-5);
-        gradients_match(&params.backward(&loss), &golden, tag);
+        let first = loss(LossKind::Mean, logits, &LABELS)?;
+        assert!((host(first.clone())[0] - values(&golden, &format!("{tag}.loss"))[0]).abs() < 1e-5);
+        gradients_match(&params.backward(&first), &golden, tag);
         let again = net.forward(&mut params, by_step(&golden), &times)?;
-        summed.add(&params, &crate::loss(LossKind::Mean, again, &LABELS)?);
+        summed.add(&params, &loss(LossKind::Mean, again, &LABELS)?);
     }
     // The sum over structures, and what the training loop gets of it.
     gradients_match(&summed.gradients, &golden, "sum");

@@ -1,8 +1,6 @@
 //! Exports run on tract and on the event executor as PyTorch runs the network.
 
-mod common;
-
-use common::{furthest, golden, small, values};
+use crate::common::{furthest, golden, small, values};
 use std::sync::Arc;
 use zoo_backend_events::Events;
 use zoo_backend_tract::Tract;

@@ -1,8 +1,6 @@
 //! The losses on plain numbers: PyTorch's values and gradients, and what the paper says of them.
 
-mod common;
-
-use common::{furthest, golden, values};
+use crate::common::{furthest, golden, values};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use zoo_tet::loss::{Loss, Sizes, sdt, tet};

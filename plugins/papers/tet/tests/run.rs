@@ -1,7 +1,5 @@
 //! Whole runs on a tiny data set: resumption after a kill, time inheritance, random labels.
 
-#![cfg(feature = "train")]
-
 use serde_json::{Value, json};
 use zoo_core::{
     Artifact, Config, DType, Dataset, DatasetInfo, Error, Level, Reporter, Result, Session, Silent, SplitInfo, Tensor, TensorSpec,

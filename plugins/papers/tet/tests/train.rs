@@ -1,10 +1,6 @@
 //! The training side against PyTorch's autograd and SpikingJelly's neuron.
 
-#![cfg(feature = "train")]
-
-mod common;
-
-use common::{furthest, golden, small, values};
+use crate::common::{furthest, golden, small, values};
 use zoo_core::Weights;
 use zoo_tet::config::{LossConfig, LossKind};
 use zoo_tet::network::Neuron;

@@ -1,0 +1,4 @@
+//! The tests of this crate in one program: each more would be built and linked anew.
+
+mod golden;
+mod properties;
