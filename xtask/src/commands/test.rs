@@ -61,8 +61,11 @@ pub(crate) fn faults(root: &Path) -> Result<()> {
 }
 
 fn lints(root: &Path) -> Result<()> {
-    let common = ["clippy", "--release", "--workspace", "--all-targets", "--features", super::train::FEATURE, "--", "-D", "warnings"];
-    step(root, "lints", cargo().args(common))
+    let deny = ["--", "-D", "warnings"];
+    let all = ["clippy", "--release", "--workspace", "--all-targets", "--features", super::train::FEATURE];
+    step(root, "lints", cargo().args(all).args(deny))?;
+    // The build that a newcomer makes, without the training engine.
+    step(root, "lints of the first build", cargo().args(["clippy", "--release", "--package", "xtask"]).args(deny))
 }
 
 fn licences(root: &Path) -> Result<()> {

@@ -1,7 +1,6 @@
 //! `train`: needs the training engine, which is built on demand.
 
 use crate::cli::{Budget, Global};
-use crate::stdout::say;
 #[cfg(not(feature = "train"))]
 use anyhow::Context;
 use anyhow::Result;
@@ -9,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use zoo_core::Reporter;
 #[cfg(feature = "train")]
-use {super::open, crate::exit};
+use {super::open, crate::exit, crate::stdout::say};
 
 /// The feature of this crate that brings the training engine in.
 pub(super) const FEATURE: &str = "xtask/train";
