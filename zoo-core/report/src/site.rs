@@ -88,7 +88,7 @@ impl Paper {
                     // One backend's bars are another's: the pictures of a model are shown once.
                     let mut drawn = Vec::new();
                     for run in &mut results.runs {
-                        if !run.claims.is_empty() && !drawn.contains(&run.model) {
+                        if counted(run) && !drawn.contains(&run.model) {
                             run.figures = draw(run);
                             drawn.push(run.model.clone());
                         }
@@ -107,7 +107,7 @@ impl Paper {
         let mut sum = [0; 3];
         for (_, results) in &self.results {
             let mut seen = Vec::new();
-            for run in results.runs.iter().filter(|run| !run.claims.is_empty()) {
+            for run in results.runs.iter().filter(|run| counted(run)) {
                 if !seen.contains(&&run.model) {
                     seen.push(&run.model);
                     sum.iter_mut().zip(counts(&run.claims)).for_each(|(s, n)| *s += n);
@@ -125,6 +125,11 @@ impl Paper {
     fn page_name(&self) -> String {
         format!("{}.html", self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
     }
+}
+
+/// Whether a run measured bars, and does not only say which there are.
+fn counted(run: &Run) -> bool {
+    run.claims.iter().any(|claim| claim.holds.is_some())
 }
 
 /// Percent-encodes all but letters, digits and `-._`.
@@ -196,7 +201,7 @@ fn paper_page(paper: &Paper, base: &str) -> String {
                 h2 { a href=(paper.link(base, file)) { (file) } }
                 @if let Some(command) = &results.command { p { "Made by " code { (command) } } }
                 (runs_table(&[("", results)]))
-                @for run in results.runs.iter().filter(|run| !run.claims.is_empty()) {
+                @for run in results.runs.iter().filter(|run| counted(run)) {
                     h3 { "Bars of " (run.model) " on " (run.backend) }
                     (claims_table(run))
                     (pictures(&run.figures))
@@ -304,6 +309,8 @@ mod tests {
                 r#"{"schema":"zoo.bench/1","rows":[{"case":"<u>","ours":2.0,"unit":"ms","peer":"p","peer_value":4.0,"ratio":2.0}]}"#,
             ),
             ("paper/other.json", "[1]"),
+            // As run without --claims: its bars are not open, they are counted elsewhere.
+            ("all/runs.json", &EVIL.replace(r#""holds":true,"#, "").replace(r#""holds":false,"#, "")),
         ]);
         let out = tempfile::tempdir().unwrap();
         let index = write_site(results.path(), out.path(), "../results", &evil_picture).unwrap();
@@ -316,6 +323,7 @@ mod tests {
             assert_eq!(page.matches("<script").count(), 1);
             assert!(!page.contains("http://") && !page.contains("https://"));
         }
+        assert!(pages.iter().all(|page| !page.contains("not measured")));
         assert!(pages[0].contains("1 hold") && pages[0].contains("1 fail") && pages[0].contains("../results/paper/claims.json"));
         assert!(pages[1].contains("<em>this</em>") && pages[1].contains("other.json") && pages[1].contains("not gating"));
         assert_eq!((pages[1].matches("<figure>").count(), pages[0].matches("<figure>").count()), (1, 0));
