@@ -3,4 +3,5 @@
 mod grpc;
 mod loopback;
 mod tls;
+mod token;
 mod wire;

@@ -1,5 +1,5 @@
 //! Caches, registries and a listener for fetching from the loopback hub.
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

@@ -1,7 +1,5 @@
 //! Golden files: tensors by name, and the cases that made them.
 
-#![allow(dead_code, reason = "each test takes its part")]
-
 use serde_json::Value;
 use zoo_core::Weights;
 use zoo_train::burn::tensor::{Device, Tensor, TensorData};

@@ -1,6 +1,6 @@
 //! The model of the tests, and a server of gRPC on the loopback interface, on HTTP/2 alone.
-#![allow(dead_code, reason = "each test takes what it needs")]
 
+#[allow(dead_code, reason = "the client has messages that a server does not make")]
 #[path = "../../src/grpc/messages.rs"]
 pub mod messages;
 
@@ -80,6 +80,8 @@ struct Model {
     /// What inferences get; afterwards they are answered.
     script: VecDeque<Act>,
     inferences: usize,
+    /// What each call said it may.
+    authorizations: Vec<Option<String>>,
 }
 
 /// A server of one model, `cnn`, that ends when it is dropped.
@@ -104,7 +106,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let model = Model { session: local(), script: script.into_iter().collect(), inferences: 0 };
+        let model = Model { session: local(), script: script.into_iter().collect(), inferences: 0, authorizations: Vec::new() };
         let model = Arc::new(Mutex::new(model));
         let (stop, mut stopped) = oneshot::channel();
         let served = Arc::clone(&model);
@@ -137,6 +139,11 @@ impl Server {
     pub fn counts(&self) -> (usize, usize) {
         let model = self.model.lock().unwrap();
         (model.inferences, model.script.len())
+    }
+
+    /// The header `authorization` of every call.
+    pub fn authorizations(&self) -> Vec<Option<String>> {
+        self.model.lock().unwrap().authorizations.clone()
     }
 }
 
@@ -171,7 +178,12 @@ async fn call(request: Request<h2::RecvStream>, mut respond: SendResponse<Bytes>
     }
     let (prefix, message) = frame.split_at(5);
     assert_eq!(prefix[..], [&[0], &u32::try_from(message.len()).unwrap().to_be_bytes()[..]].concat());
-    let act = model.lock().unwrap().answer(head.uri.path(), message);
+    let authorization = head.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    let act = {
+        let mut model = model.lock().unwrap();
+        model.authorizations.push(authorization);
+        model.answer(head.uri.path(), message)
+    };
     let response = Response::builder().header("content-type", "application/grpc");
     let mut trailers = HeaderMap::new();
     match act {

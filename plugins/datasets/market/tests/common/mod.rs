@@ -1,5 +1,4 @@
 //! Small data sets, written to a temporary folder.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;

@@ -1,5 +1,4 @@
 //! Shared by the tests of this crate.
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::path::{Path, PathBuf};
 use zoo_core::{Config, DataFiles, Dataset, DatasetFactory, Result, Tensor};

@@ -1,7 +1,5 @@
 //! What the tests share: golden values, and the small network they are of.
 
-#![allow(dead_code, reason = "each test takes its part")]
-
 use zoo_core::Weights;
 use zoo_tet::network::{Architecture, Network};
 
