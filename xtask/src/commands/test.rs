@@ -73,7 +73,7 @@ fn licences(root: &Path) -> Result<()> {
         eprintln!("skipped: licences and advisories (cargo-deny is not installed: cargo install cargo-deny)");
         return Ok(());
     }
-    step(root, "licences", cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))
+    step(root, "licences", cargo().args(["deny", "check", "bans", "licenses", "sources"]))
 }
 
 fn runner() -> Command {
