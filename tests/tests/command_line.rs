@@ -169,6 +169,23 @@ fn every_door_gives_the_same_results() {
 }
 
 #[test]
+fn events_are_json_lines_that_count_to_their_total() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = digits(folder.path(), Digits::Spiking);
+    let mut command = xtask();
+    command.args(["fetch-and-eval", "paper/digits", "--backend", "tract", "--json", "-", "--events", "--registry"]).arg(&registry);
+    let output = command.env("ZOO_DATA", folder.path()).env("ZOO_CACHE", folder.path().join("cache")).assert().success();
+    let said = String::from_utf8(output.get_output().stderr.clone()).expect("text");
+    let events: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect();
+    assert!(events.iter().any(|e| e["event"] == "log" && e["message"].as_str().is_some_and(|m| m.contains("paper/digits"))), "{said}");
+    let evaluated: Vec<_> = events.iter().filter(|e| e["event"] == "progress" && e["task"] == "evaluate").collect();
+    let last = evaluated.last().expect("progress of the evaluation");
+    assert_eq!((&last["done"], &last["total"]), (&40.into(), &40.into()), "{said}");
+    assert!(evaluated.is_sorted_by_key(|e| e["done"].as_u64()), "{said}");
+}
+
+#[test]
 fn the_tasks_of_a_slurm_array_join_to_the_single_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = digits(folder.path(), Digits::Spiking);
