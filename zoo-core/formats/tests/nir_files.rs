@@ -177,6 +177,13 @@ fn damaged_files_name_what_is_wrong() {
     assert!(field.contains("v_threshold: expected this field, found none"), "{field}");
 }
 
+#[test]
+fn a_chunk_larger_than_the_file_is_refused_before_room_is_made() {
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/nir/f002a2466d77")).unwrap();
+    let error = NirGraph::from_bytes("t", bytes).unwrap_err().to_string();
+    assert!(error.contains("within the file's 64160 bytes"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]

@@ -43,9 +43,10 @@ fn limit(name: &str, what: &'static str, limit: u64, found: u64) -> Result<()> {
 
 fn read_file(name: &str, bytes: Vec<u8>) -> Result<NirGraph> {
     // Arrays can't be larger than what their compressed chunks can unpack to, whatever a header declares.
-    let unpacked = (bytes.len() as u64).saturating_mul(limits::COMPRESSION).min(limits::ARRAY_BYTES);
+    let stored = bytes.len() as u64;
+    let unpacked = stored.saturating_mul(limits::COMPRESSION).min(limits::ARRAY_BYTES);
     let file = File::from_bytes(bytes).map_err(|e| Error::malformed(name, "the start of the file", format!("expected HDF5: {e}")))?;
-    let mut reader = Reader { name, bytes: unpacked, nodes: limits::NODES };
+    let mut reader = Reader { name, stored, bytes: unpacked, nodes: limits::NODES };
     let root = file.root();
     let version = reader.text(&Place { group: &root, path: String::new() }, "version")?;
     let group = file.group("node").map_err(|e| Error::malformed(name, "group `node`", e.to_string()))?;
@@ -65,6 +66,8 @@ struct Place<'a> {
 /// What is left of the limits.
 struct Reader<'a> {
     name: &'a str,
+    /// Bytes of the file.
+    stored: u64,
     bytes: u64,
     nodes: usize,
 }
@@ -79,7 +82,16 @@ impl Reader<'_> {
         if !there.iter().any(|name| name == field) {
             return Ok(None);
         }
-        place.group.dataset(field).map(Some).map_err(|e| self.bad(place, field, e.to_string()))
+        let dataset = place.group.dataset(field).map_err(|e| self.bad(place, field, e.to_string()))?;
+        // The HDF5 reader makes room for what a chunk claims to take before it looks whether the file has as much.
+        let chunks = if dataset.is_chunked() { dataset.chunks() } else { Ok(vec![]) };
+        for chunk in chunks.map_err(|e| self.bad(place, field, e.to_string()))? {
+            if chunk.storage_size > self.stored {
+                let why = format!("expected chunks within the file's {} bytes, found one of {}", self.stored, chunk.storage_size);
+                return Err(self.bad(place, field, why));
+            }
+        }
+        Ok(Some(dataset))
     }
 
     fn needed<T>(&self, place: &Place<'_>, field: &str, value: Option<T>) -> Result<T> {
