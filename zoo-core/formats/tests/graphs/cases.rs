@@ -18,6 +18,7 @@ pub(crate) fn all() -> Vec<Case> {
         case("conv", 13, conv),
         case("conv_transpose", 13, conv_transpose),
         case("pool", 13, pool),
+        case("recurrent", 13, recurrent),
         case("linear", 13, linear),
         case("norm", 14, norm),
         case("layer_norm", 13, layer_norm),
@@ -169,8 +170,18 @@ fn pool(g: &mut Graph) -> Result<()> {
         ("average", g.average_pool(x, &padded)?),
         ("average_counted", g.average_pool(x, &Pool { count_include_pad: true, ..padded.clone() })?),
         ("global", g.global_average_pool(x)?),
+        ("global_max", g.insert(Node::new("GlobalMaxPool").input(x))?[0]),
     ];
     outputs(g, &list)
+}
+
+fn recurrent(g: &mut Graph) -> Result<()> {
+    let x = batched(g, "x", &[3, 5])?;
+    let (w, r, b) = (weight(g, "w", &[2, 16, 5])?, weight(g, "r", &[2, 16, 4])?, weight(g, "b", &[2, 32])?);
+    let steps = g.transpose(x, &[1, 0, 2])?;
+    let lstm = Node::new("LSTM").input(steps).input(w).input(r).input(b).attr("hidden_size", 4i64).attr("direction", "bidirectional");
+    let found = g.insert(lstm.outputs(3))?;
+    outputs(g, &[("all", found[0]), ("hidden", found[1]), ("cell", found[2])])
 }
 
 fn linear(g: &mut Graph) -> Result<()> {

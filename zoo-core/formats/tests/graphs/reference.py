@@ -99,7 +99,28 @@ def pool(inputs, _):
     return {
         "max": np.nanmax(padded, -1), "max_ceil": np.nanmax(windows(x, 2, 2, [0] * 4, [5, 4]), -1), "average": np.nanmean(padded, -1),
         "average_counted": np.nansum(padded, -1) / 9, "global": x.mean((2, 3), keepdims=True),
+        "global_max": x.max((2, 3), keepdims=True),
     }
+
+
+def recurrent(inputs, weights):
+    """By the definition: gates in the order input, output, forget, cell; the second direction runs from the last step to the first."""
+    steps = inputs["x"].transpose(1, 0, 2)
+    w, r, b = weights["w"], weights["r"], weights["b"]
+    alls, lasts, cells = [], [], []
+    for d in range(2):
+        h = c = np.zeros((steps.shape[1], 4))
+        states = []
+        for x in steps if d == 0 else steps[::-1]:
+            i, o, f, g = np.split(x @ w[d].T + h @ r[d].T + b[d, :16] + b[d, 16:], 4, axis=1)
+            gate = lambda v: 1 / (1 + np.exp(-v))
+            c = gate(f) * c + gate(i) * np.tanh(g)
+            h = gate(o) * np.tanh(c)
+            states.append(h)
+        alls.append(np.stack(states if d == 0 else states[::-1]))
+        lasts.append(h)
+        cells.append(c)
+    return {"all": np.stack(alls, 1), "hidden": np.stack(lasts), "cell": np.stack(cells)}
 
 
 def linear(inputs, weights):

@@ -7,6 +7,7 @@ mod layout;
 mod matrix;
 mod normalize;
 mod pool;
+mod recurrent;
 mod reduce;
 mod resize;
 mod select;
@@ -26,6 +27,7 @@ const FAMILIES: &[Family] = &[
     matrix::RULES,
     normalize::RULES,
     pool::RULES,
+    recurrent::RULES,
     reduce::RULES,
     resize::RULES,
     select::RULES,

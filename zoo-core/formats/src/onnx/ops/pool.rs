@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::onnx::infer::{Context, Inferred, Rule};
 use zoo_core::Dim;
 
-pub(super) const RULES: &[(&str, Rule)] = &[("AveragePool", pool), ("GlobalAveragePool", global), ("MaxPool", pool)];
+pub(super) const RULES: &[(&str, Rule)] =
+    &[("AveragePool", pool), ("GlobalAveragePool", global), ("GlobalMaxPool", global), ("MaxPool", pool)];
 
 /// Input `[N, C, ...]`, output `[N, C, ...]`; the second output of a max pool has the same shape.
 fn pool(context: &mut Context<'_>) -> Result<Inferred> {
