@@ -5,7 +5,7 @@ use crate::zoo::{FoundModel, Zoo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use zoo_core::{Artifact, Batch, Device, Error, Level, Options, Reporter, Result, Session, SessionStats, Tensor, TensorSpec};
+use zoo_core::{Artifact, Batch, Dataset, Device, Error, Level, Options, Reporter, Result, Session, SessionStats, Tensor, TensorSpec};
 use zoo_formats::onnx::precision::{Ranges, observed, observed_values, to_f16, to_int8};
 
 /// Training items that calibration sees, and how many at once.
@@ -85,10 +85,10 @@ fn calibrate(zoo: &Zoo, model: &FoundModel<'_>, artifact: &Artifact, options: &O
     for backend in onnx_backends(zoo, options) {
         let run = || {
             let mut calibrator = Calibrator::new(backend.compile(&wider, &Device::Cpu, options)?, artifact, &values)?;
-            let items = ITEMS.min(dataset.len());
-            for start in (0..items).step_by(BATCH) {
+            let (size, items) = batches(calibrator.inputs(), &*dataset, &features);
+            for start in (0..items).step_by(size) {
                 reporter.check()?;
-                let batch = Batch::read(&*dataset, &features, start..(start + BATCH).min(items))?;
+                let batch = Batch::read(&*dataset, &features, start..(start + size).min(items))?;
                 model.model.predict(&mut calibrator, &batch)?;
                 reporter.progress("calibrate", batch.len() as u64 + start as u64, Some(items as u64), "items");
             }
@@ -104,6 +104,18 @@ fn calibrate(zoo: &Zoo, model: &FoundModel<'_>, artifact: &Artifact, options: &O
         }
     }
     Err(last)
+}
+
+/// Items at once and in all: as many at once as the graph takes where its batch is fixed, and one where items don't join, as
+/// recordings of events.
+fn batches(inputs: &[TensorSpec], dataset: &dyn Dataset, features: &Arc<[TensorSpec]>) -> (usize, usize) {
+    let items = ITEMS.min(dataset.len());
+    let fixed = inputs.first().and_then(|spec| spec.shape.first()?.fixed()).filter(|&size| size > 0);
+    if let Some(size) = fixed {
+        return (size, items - items % size);
+    }
+    let join = Batch::read(dataset, features, 0..BATCH.min(items)).is_ok();
+    (if join { BATCH } else { 1 }, items)
 }
 
 /// A session of a graph with further outputs, which shows the graph's own and keeps the ranges of the others.

@@ -120,7 +120,12 @@ pub fn make_case(
 /// Runs a graph on the first backend of ours that takes it.
 fn onnx(zoo: &Zoo, model: &FoundModel<'_>, graph: &Graph, tensors: &Path, options: &Options, reporter: &dyn Reporter) -> Result<Checks> {
     let mut why = String::from("no backend for ONNX is ready");
-    for backend in onnx_backends(zoo, options) {
+    let mut backends = onnx_backends(zoo, options);
+    if graph.precision == Precision::F16 {
+        // Without instructions for halves tract computes them one by one: minutes for a U-Net.
+        backends.reverse();
+    }
+    for backend in backends {
         let name = backend.name();
         reporter.check()?;
         match run(zoo, model, graph, backend, options, reporter) {
