@@ -87,7 +87,7 @@ fn folders(zoo: &Zoo, args: &ExportArgs, out: &Path, global: &Global, reporter: 
         }
         return Ok(ExitCode::from(if whole { exit::OK } else { exit::UNAVAILABLE }));
     };
-    let agree = verifier.finish(args, quiet, reporter)?;
+    let agree = verifier.finish(args, &report, quiet, reporter)?;
     if whole && agree {
         push_folder(args, &report, out, global, reporter)?;
     }

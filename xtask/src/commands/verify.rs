@@ -3,11 +3,12 @@
 use super::{command_line, compile_options, setup, write_result};
 use crate::cli::{ExportArgs, Global};
 use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use zoo_core::{Level, Options, Reporter};
-use zoo_host::export::Exported;
 use zoo_host::export::verify::{Case, VerifyReport, make_case, verify};
+use zoo_host::export::{ExportReport, Exported};
 use zoo_host::zoo::{FoundModel, Zoo};
 
 /// Opens files with one tool after the other.
@@ -44,7 +45,7 @@ impl Verifier {
     }
 
     /// Runs the tools and writes what they found; whether those whose verdict decides agree.
-    pub(super) fn finish(self, args: &ExportArgs, quiet: bool, reporter: &dyn Reporter) -> Result<bool> {
+    pub(super) fn finish(self, args: &ExportArgs, exported: &ExportReport, quiet: bool, reporter: &dyn Reporter) -> Result<bool> {
         let script = self.scratch.path().join("verify.py");
         std::fs::write(&script, SCRIPT).with_context(|| format!("writing {}", script.display()))?;
         let report = verify(&self.cases, &self.python, &script, self.scratch.path(), reporter)?;
@@ -53,7 +54,7 @@ impl Verifier {
             write_result(path, &format!("{}\n", serde_json::to_string_pretty(&report)?))?;
         }
         if let Some(path) = &args.page {
-            write_result(path, &page(&report)?)?;
+            write_result(path, &page(&report, exported)?)?;
         }
         if !quiet {
             crate::stdout::write(format_args!("\n{}", report.sums()))?;
@@ -66,8 +67,8 @@ impl Verifier {
     }
 }
 
-/// The page of results: how it was made, with what, and the tables.
-fn page(report: &VerifyReport) -> Result<String> {
+/// The page of results: how it was made, with what, the tables, and what there is no file of.
+fn page(report: &VerifyReport, exported: &ExportReport) -> Result<String> {
     let mut out = String::from("# Exported files in other tools\n\n");
     if let Some(command) = &report.command {
         writeln!(out, "`{command}` wrote this page.\n")?;
@@ -82,7 +83,26 @@ fn page(report: &VerifyReport) -> Result<String> {
          which runtimes round at other places. The exit status depends on \
          `onnx.checker` and `onnxruntime`.\n\n",
     );
+    if exported.rows.iter().any(|row| row.precision.is_some()) {
+        out.push_str(
+            "A spiking network in half precision or 8 bits answers in whole spikes: where two tools round to different sides of a threshold, or a \
+             tie between two steps of a scale differently, a spike is there or not, and all that is behind it differs. Tools may compute halves \
+             in single precision and move the scales of 8-bit graphs.\n\n",
+        );
+    }
     writeln!(out, "```text\n{}```\n", report.sums())?;
     out.push_str(&report.markdown());
+    let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in exported.failed() {
+        let why = row.error.as_deref().and_then(|error| error.lines().next()).unwrap_or("failed");
+        let what = row.precision.map_or_else(|| row.format.clone(), |precision| precision.to_string());
+        missing.entry(why).or_default().push(format!("{} {} {what}", row.model, row.graph));
+    }
+    if !missing.is_empty() {
+        out.push_str("\n## Not written\n\n| reason | graphs |\n| --- | --- |\n");
+        for (why, graphs) in missing {
+            writeln!(out, "| {} | {} |", why.replace('|', "\\|"), graphs.join(", "))?;
+        }
+    }
     Ok(out)
 }
